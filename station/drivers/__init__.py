@@ -6,9 +6,10 @@ checks the hardware UID before it goes on. Every call takes a `Deadline` and rai
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Protocol
+from typing import Protocol, TypeVar, runtime_checkable
 
 from station.clock import Deadline
+from station.errors import ConfigError
 from station.model import DeviceIdentity, ImageState, Proof
 
 FindNode = Callable[[], str | None]
@@ -79,6 +80,7 @@ class Charger(Protocol):
         ...
 
 
+@runtime_checkable
 class KeyPackages(Protocol):
     """Optional: the device accepts a private key born in the HSM, wrapped to its transport key."""
 
@@ -87,6 +89,7 @@ class KeyPackages(Protocol):
         ...
 
 
+@runtime_checkable
 class Challenges(Protocol):
     """Optional: the device proves at any time which key it holds."""
 
@@ -95,6 +98,7 @@ class Challenges(Protocol):
         ...
 
 
+@runtime_checkable
 class StoredRequests(Protocol):
     """Optional: the device gives the PKCS#10 request of an existing key again."""
 
@@ -103,6 +107,7 @@ class StoredRequests(Protocol):
         ...
 
 
+@runtime_checkable
 class StoredCertificates(Protocol):
     """Optional: the device gives its certificate back."""
 
@@ -111,6 +116,7 @@ class StoredCertificates(Protocol):
         ...
 
 
+@runtime_checkable
 class SerialNumbers(Protocol):
     """Optional: the device keeps its serial number."""
 
@@ -119,6 +125,7 @@ class SerialNumbers(Protocol):
         ...
 
 
+@runtime_checkable
 class Clocks(Protocol):
     """Optional: the device has a clock that can be set and read."""
 
@@ -129,3 +136,17 @@ class Clocks(Protocol):
     def clock_offset(self, deadline: Deadline) -> float:
         """Return device time minus station time, in seconds."""
         ...
+
+
+Ability = TypeVar("Ability")
+
+
+def ability(charger: Charger, kind: type[Ability]) -> Ability:
+    """Return the charger as one of the optional abilities.
+
+    Raises:
+        ConfigError: The product declares an ability that its driver does not have.
+    """
+    if not isinstance(charger, kind):
+        raise ConfigError(f"driver {type(charger).__name__} has no {kind.__name__}, which the product declares")
+    return charger

@@ -1,0 +1,169 @@
+"""The station as a process: opened in the order in which its parts depend on each other, closed in reverse."""
+
+import fcntl
+import logging
+import os
+import signal
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from pki.environment import Ship, Test
+from pki.errors import PkiError
+from pki.issue import Factory, open_factory
+from pki.secret import read_secret
+from station.acceptance import AcceptanceServer, PersonaConfig, ServerConfig
+from station.bench import Services
+from station.catalog.recipes import Recipe, load_recipe
+from station.config import StationConfig
+from station.cpms import open_cpms
+from station.detect import open_ports
+from station.documents.printer import open_printer
+from station.errors import ConfigError
+from station.line import Line
+from station.model import Environment
+from station.outbox import OutboxWorker
+from station.records import Records, WorkOrder, open_records
+from station.steps import STEPS
+from station.steps.credentials import translated
+from station.web import create_app, serve
+
+log = logging.getLogger(__name__)
+
+
+def run_station(config: StationConfig) -> None:
+    """Run the station until it is told to stop by SIGTERM or SIGINT.
+
+    Raises:
+        StationError: Something the station needs is missing or wrong; nothing was started.
+    """
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    with opened(config) as (line, address):
+        log.info("station %s serves %s", config.station.id, address)
+        (config.directory / "station.url").write_text(address + "\n")
+        tell_systemd("READY=1")
+        stop.wait()
+        tell_systemd("STOPPING=1")
+        stuck = line.stop()
+        if stuck:
+            log.error("slots that did not end in time: %s", ", ".join(stuck))
+
+
+@contextmanager
+def opened(config: StationConfig) -> Iterator[tuple[Line, str]]:
+    """Open everything and yield the line with the address of its page."""
+    with ExitStack() as stack:
+        stack.enter_context(only_one(config.directory))
+        records = stack.enter_context(open_records(config.database_url, config.station.id))
+        interrupted = records.abort_interrupted("The station stopped in the middle of this run.")
+        order = find_order(records, config)
+        recipe = load_recipe(config.catalog, order.recipe, STEPS)
+        check_order(order, recipe)
+        services = stack.enter_context(_services(config, records))
+        ports = stack.enter_context(open_ports(config.station.ports, config.directory))
+        line = Line(config, services, recipe, order, ports)
+        worker = OutboxWorker(services, line.board, config.directory / "passports")
+        for run in interrupted:
+            log.warning("run %s was interrupted and is closed ABORTED", run)
+        line.start()
+        worker.start()
+        stack.callback(worker.stop, 10.0)
+        page = serve(create_app(line, **pages(config, records)), config.web.host, config.web.port)
+        stack.callback(page.stop)
+        yield line, page.address
+
+
+@contextmanager
+def _services(config: StationConfig, records: Records) -> Iterator[Services]:
+    with ExitStack() as stack:
+        factory = stack.enter_context(opened_factory(config))
+        acceptance = AcceptanceServer(_acceptance(config, factory))
+        acceptance.start()
+        stack.callback(acceptance.stop)
+        token = read_secret(config.directory, config.cpms.token) if config.cpms.token else ""
+        cpms = open_cpms(config.cpms.uri, lambda: token, config.directory)
+        stack.callback(cpms.close)
+        printer = open_printer(config.printer.uri, config.directory)
+        yield Services(records, factory, acceptance, cpms, printer)
+
+
+@contextmanager
+def opened_factory(config: StationConfig) -> Iterator[Factory]:
+    """Open the factory's PKI, with its errors as the station's.
+
+    Raises:
+        ServiceError: The HSM is away, or a key does not fit its certificate.
+    """
+    try:
+        factory = open_factory(config.pki_directory)
+    except PkiError as error:
+        raise translated(error) from error
+    try:
+        yield factory
+    finally:
+        factory.close()
+
+
+def _acceptance(config: StationConfig, factory: Factory) -> ServerConfig:
+    """Give each persona its own server certificate and the roots of its own units."""
+    personas = []
+    for environment, kind, port in (
+        (Environment.TEST, Test, config.acceptance.test_port),
+        (Environment.SHIP, Ship, config.acceptance.ship_port),
+    ):
+        files = factory.server_files(kind)
+        roots = factory.client_roots(kind)
+        personas.append(PersonaConfig(environment, port, files.chain, files.key, files.passphrase, roots))
+    return ServerConfig(config.acceptance.host, tuple(personas))
+
+
+def find_order(records: Records, config: StationConfig) -> WorkOrder:
+    """Return the work order that the station is set to.
+
+    Raises:
+        ConfigError: There is no such order.
+    """
+    order = records.order(config.line.order)
+    if order is None:
+        message = f"station.toml: line: order: there is no work order '{config.line.order}'"
+        raise ConfigError(message, hint=f"Create it with 'station order create {config.line.order} …'.")
+    return order
+
+
+def check_order(order: WorkOrder, recipe: Recipe) -> None:
+    """Refuse a recipe that changed after the order was made for it (F-A1).
+
+    Raises:
+        ConfigError: The digests differ.
+    """
+    if order.recipe_digest != recipe.digest:
+        message = f"work order {order.id} was made for another content of recipe {recipe.file.name}"
+        raise ConfigError(message, hint="Restore the recipe, or create a new order for it.")
+
+
+@contextmanager
+def only_one(directory: Path) -> Iterator[None]:
+    """Hold the station directory's lock, so that two daemons never serve the same slots.
+
+    Raises:
+        ConfigError: Another process holds it.
+    """
+    with (directory / "station.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise ConfigError(f"{directory}: a station runs here already", hint="Stop it first.") from error
+        yield
+
+
+def tell_systemd(state: str) -> None:
+    """Tell the service manager how far the daemon is (sd_notify protocol); silent when there is none."""
+    address = os.environ.get("NOTIFY_SOCKET")
+    if not address:
+        return
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as client:
+        client.sendto(state.encode(), address.replace("@", "\0", 1))

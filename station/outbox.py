@@ -1,0 +1,97 @@
+"""The outbox worker: what must reach others after a release, in order, until it did, also over restarts.
+
+A message is done when its effect was read back, not when somebody answered "ok".
+"""
+
+import logging
+import threading
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from pathlib import Path
+
+from station.bench import Services
+from station.board import Board
+from station.clock import utc_now
+from station.documents.passport import render_passport
+from station.errors import ServiceError, StationError
+from station.model import UnitRecord
+from station.records import OutboxRow
+from station.run import REGISTER, RENDER_PASSPORT
+from station.strict import parse
+
+log = logging.getLogger(__name__)
+
+IDLE_SECONDS = 0.5
+LONGEST_PAUSE_SECONDS = 60.0
+BATCH = 16
+
+
+class OutboxWorker:
+    """Delivers messages on one thread; a message that can't be delivered waits, the others go on."""
+
+    def __init__(self, services: Services, board: Board, passports: Path) -> None:
+        self._services = services
+        self._board = board
+        self._passports = passports
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._deliver, name="outbox", daemon=True)
+        self._handlers: Mapping[str, Callable[[OutboxRow], bytes]] = {
+            REGISTER: self._register,
+            RENDER_PASSPORT: self._render,
+        }
+
+    def start(self) -> None:
+        """Begin to deliver."""
+        self._thread.start()
+
+    def stop(self, timeout: float) -> None:
+        """End after the message in hand."""
+        self._stopping.set()
+        self._thread.join(timeout)
+
+    def _deliver(self) -> None:
+        while not self._stopping.wait(IDLE_SECONDS):
+            try:
+                for row in self._services.records.due(utc_now(), BATCH):
+                    self._send(row)
+                self._board.show_messages(self._services.records.depth())
+            except ServiceError as error:
+                self._board.raise_alarm(f"Outbox: {error.message}")
+            except Exception:  # the thread's boundary: delivery goes on, the message stays due
+                log.exception("outbox")
+
+    def _send(self, row: OutboxRow) -> None:
+        try:
+            answer = self._handlers[row.kind](row)
+        except StationError as error:
+            pause = min(LONGEST_PAUSE_SECONDS, 2.0 ** min(row.attempts, 6))
+            self._services.records.postpone(row, error.message, utc_now() + timedelta(seconds=pause))
+            self._board.raise_alarm(f"{_title(row)}: {error.message}")
+            return
+        self._services.records.succeed(row, answer)
+        self._board.clear_alarms(_title(row))
+
+    def _register(self, row: OutboxRow) -> bytes:
+        """Register the unit, read the record back and compare; only then may the unit be packed (F-G2, F-G3)."""
+        record = parse(UnitRecord, self._services.records.unit_record(row.key), f"unit {row.key}")
+        cpms = self._services.cpms
+        registration = cpms.register(record, row.revision)
+        self._services.records.registered(record.serial, registration)
+        return registration.digest.encode()
+
+    def _render(self, row: OutboxRow) -> bytes:
+        """Write the passport as PDF beside its signed JSON."""
+        passport = self._services.records.passport(row.key)
+        pdf = render_passport(passport.document, passport.signature, passport.signer)
+        self._passports.mkdir(parents=True, exist_ok=True)
+        target = self._passports / f"{row.key}.pdf"
+        partial = target.with_suffix(".partial")
+        partial.write_bytes(pdf)
+        partial.replace(target)
+        return target.name.encode()
+
+
+def _title(row: OutboxRow) -> str:
+    return f"{row.kind} of {row.key}"
+
+

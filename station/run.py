@@ -1,0 +1,167 @@
+"""Run a recipe on one unit: a row before and after every step, and one place where errors become outcomes.
+
+FAIL blames the unit, ERROR blames the station; a bug of ours is ERROR. Nothing is resumed from an assumption: every
+run starts at the first step, and each step finds out from the device what is already true.
+"""
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from station.bench import Bench
+from station.catalog.recipes import StepPlan
+from station.clock import Deadline, iso, utc_now
+from station.documents.passport import passport_document
+from station.errors import Aborted, Defect, LinkError, ServiceError, StationError, UnitError
+from station.model import Outcome, UnitRecord
+from station.records import Message, StepRef
+from station.steps import STEPS, Step
+from station.steps.evidence import prove_identity
+from station.steps.record import unit_record
+
+log = logging.getLogger(__name__)
+
+REGISTER = "cpms-register"
+RENDER_PASSPORT = "passport-pdf"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """How a run ended, with what the operator reads."""
+
+    outcome: Outcome
+    sentence: str = ""
+    hint: str = ""
+    fault: str = ""
+    """The defect or the service, as statistics count it."""
+    stops_line: bool = False
+
+
+PASSED = Verdict(Outcome.PASS)
+OnStep = Callable[[str, str, int], None]
+"""Called with a step's name, its state, and the attempt."""
+
+
+def execute(bench: Bench, on_step: OnStep) -> Verdict:
+    """Run every step of the recipe and close the run; only a run of passed steps is released.
+
+    Raises:
+        ServiceError: The records themselves can't be written; the run stays open and is closed at the next start.
+    """
+    verdict = PASSED
+    with bench.resources:
+        for position, plan in enumerate(bench.recipe.file.step):
+            verdict = _step(bench, position, plan, on_step)
+            if verdict.outcome is not Outcome.PASS:
+                break
+        else:
+            verdict = _release(bench)
+    if verdict.outcome is not Outcome.PASS:
+        bench.services.records.close_run(
+            bench.run, verdict.outcome, fault=verdict.fault, reason=verdict.sentence, hint=verdict.hint
+        )
+    return verdict
+
+
+def _step(bench: Bench, position: int, plan: StepPlan, on_step: OnStep) -> Verdict:
+    """Run one step, again after lost contact as often as the recipe allows."""
+    for attempt in range(1, plan.retries + 2):
+        on_step(plan.use, "running", attempt)
+        verdict = _attempt(bench, position, plan, attempt)
+        on_step(plan.use, verdict.outcome.value, attempt)
+        if verdict.fault != "link" or bench.stopping.is_set():
+            break
+    return verdict
+
+
+def _attempt(bench: Bench, position: int, plan: StepPlan, attempt: int) -> Verdict:
+    """Do one attempt between its two rows."""
+    row = bench.services.records.start_step(bench.run, position, plan.use, attempt)
+    bench.measurements.clear()
+    bench.detail.clear()
+    started = time.monotonic()
+    verdict, evidence = _judge(bench, STEPS[plan.use], plan)
+    bench.services.records.finish_step(
+        row,
+        verdict.outcome if evidence is None else Outcome.SKIPPED,
+        reason=verdict.sentence,
+        hint=verdict.hint,
+        seconds=round(time.monotonic() - started, 3),
+        measurements=tuple(bench.measurements),
+        detail=dict(bench.detail),
+        evidence=evidence,
+    )
+    return verdict
+
+
+def _judge(bench: Bench, step: Step, plan: StepPlan) -> tuple[Verdict, StepRef | None]:
+    """Run the step, or find the evidence that an earlier run did; turn what goes wrong into a verdict."""
+    try:
+        if step.phase is not None and step.phase < bench.phase:
+            return PASSED, _evidence(bench, plan)
+        step.function(bench, Deadline(plan.limit_seconds))
+    except StationError as error:
+        return _blame(error), None
+    except Exception as error:  # the run's boundary: a bug of ours must never pass, scrap or silence a unit
+        log.exception("step %s of run %s", plan.use, bench.run)
+        sentence = f"The station failed in step {plan.use} ({type(error).__name__})."
+        return Verdict(Outcome.ERROR, sentence, "Call engineering.", "bug"), None
+    return PASSED, None
+
+
+def _blame(error: StationError) -> Verdict:
+    match error:
+        case UnitError(defect=defect):
+            return Verdict(Outcome.FAIL, error.message, error.hint, defect.value)
+        case LinkError():
+            return Verdict(Outcome.ERROR, error.message, error.hint, "link")
+        case ServiceError(service=service, stops_line=stops):
+            return Verdict(Outcome.ERROR, error.message, error.hint, service.value, stops)
+        case Aborted():
+            return Verdict(Outcome.ABORTED, error.message, error.hint, "aborted")
+    return Verdict(Outcome.ERROR, error.message, error.hint, "config")
+
+
+def _evidence(bench: Bench, plan: StepPlan) -> StepRef:
+    """Find the PASS row of an earlier run for a step whose phase is behind, once the device proved who it is.
+
+    Raises:
+        UnitError: No run of this unit with this hardware, recipe and firmware passed the step.
+    """
+    prove_identity(bench, Deadline(plan.limit_seconds))
+    found = bench.services.records.evidence(
+        bench.unit.serial, bench.unit.hardware_uid.hex(), bench.recipe.digest, bench.recipe.release.version, plan.use
+    )
+    if found is None:
+        message = f"The device is in phase {bench.phase.name.lower()}, but no record shows that it passed {plan.use}."
+        raise UnitError(Defect.STALE_STATE, message, hint="Take the unit to rework.")
+    return found
+
+
+def _release(bench: Bench) -> Verdict:
+    """Release the unit: last row, signed passport and messages in one transaction."""
+    try:
+        record = unit_record(bench, iso(utc_now()))
+        document = _passport(bench, record)
+        signature = bench.services.factory.sign(document)
+    except Exception as error:  # the run's boundary, as in `_judge`
+        log.exception("release of run %s", bench.run)
+        return Verdict(Outcome.ERROR, f"The passport could not be made ({type(error).__name__}).", "Call engineering.", "bug")
+    bench.services.records.release(
+        bench.run,
+        document,
+        signature,
+        bench.services.factory.record_certificate,
+        (
+            Message(REGISTER, record.serial, document),
+            Message(RENDER_PASSPORT, record.serial, b"{}"),
+        ),
+    )
+    return PASSED
+
+
+def _passport(bench: Bench, record: UnitRecord) -> bytes:
+    return passport_document(record, bench.services.records.passed_steps(bench.run))
+
+

@@ -1,0 +1,49 @@
+"""The unit as it leaves: one object from which label, passport and CPMS payload are rendered (F-G6, F-I5)."""
+
+from station.bench import Bench
+from station.errors import ConfigError
+from station.model import Environment, UnitRecord
+
+
+def unit_record(bench: Bench, released_at: str) -> UnitRecord:
+    """Put together what is known of the unit from records and ledger, never from the device's memory.
+
+    Raises:
+        ConfigError: The unit has no ship certificate: the steps are in the wrong order.
+    """
+    certificate = bench.services.issuer(Environment.SHIP).certificate(bench.unit.serial)
+    if certificate is None:
+        raise ConfigError(f"unit {bench.unit.serial} has no ship certificate")
+    product, release = bench.recipe.product, bench.recipe.release
+    return UnitRecord(
+        serial=bench.unit.serial,
+        ocpp_identity=bench.unit.ocpp_identity,
+        vendor=product.vendor,
+        model=product.model,
+        product=product.name,
+        product_revision=product.revision,
+        work_order=bench.unit.work_order,
+        customer=bench.unit.customer,
+        hardware_uid=bench.unit.hardware_uid.hex(),
+        hardware=bench.identity.hardware,
+        firmware=release.version,
+        firmware_sha256=release.image[0].sha256,
+        ocpp_version=product.ocpp_version,
+        security_profile=product.security_profile,
+        endpoint=bench.recipe.ship.endpoint,
+        connectors=product.connector,
+        certificate_serial=certificate.serial,
+        certificate_sha256=certificate.sha256,
+        certificate_subject=certificate.subject,
+        certificate_issuer=certificate.issuer,
+        certificate_not_after=str(certificate.not_after),
+        key_origin=bench.recipe.file.key_origin.value,
+        recipe=bench.recipe.title,
+        recipe_digest=bench.recipe.digest,
+        configuration_sha256=bench.configuration(Environment.SHIP).sha256,
+        station=bench.run.station,
+        run=str(bench.run),
+        released_at=released_at,
+        ratings=product.ratings,
+        not_shown_by_hardware=product.not_shown,
+    )
