@@ -1,0 +1,191 @@
+"""The command `station`: set up, check, run and read a station directory.
+
+Exit codes: 0 done, 1 the unit or record failed the check, 2 usage or configuration, 3 a service is away.
+"""
+
+import json
+import logging
+import sys
+from collections.abc import Callable
+from dataclasses import asdict, is_dataclass
+from datetime import datetime
+from functools import wraps
+from pathlib import Path
+from typing import ParamSpec
+
+import click
+
+from station.check import Finding, check_station
+from station.config import StationConfig, load_station
+from station.daemon import run_station
+from station.detect import open_ports, slot_of, suggest_stanza
+from station.documents.passport import verify_passport
+from station.errors import ConfigError, ServiceError, StationError, UnitError
+from station.orders import create_order
+from station.records import open_records
+from station.setup import InitOptions, init_station
+
+P = ParamSpec("P")
+DIRECTORY = click.option(
+    "--dir",
+    "directory",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path(),
+    envvar="STATION_DIR",
+    show_envvar=True,
+    help="Station directory; the current one by default.",
+)
+AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON for scripts.")
+
+
+def exit_codes(command: Callable[P, None]) -> Callable[P, None]:
+    """Turn the station's errors into a message and the exit code that scripts rely on."""
+
+    @wraps(command)
+    def guarded(*args: P.args, **kwargs: P.kwargs) -> None:
+        try:
+            command(*args, **kwargs)
+        except StationError as error:
+            click.echo(f"Error: {error.message}\n{error.hint}", err=True)
+            sys.exit(_code(error))
+
+    return guarded
+
+
+def _code(error: StationError) -> int:
+    match error:
+        case UnitError():
+            return 1
+        case ConfigError():
+            return 2
+        case ServiceError():
+            return 3
+    return 1
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--verbose", is_flag=True, help="Log more.")
+def main(*, verbose: bool) -> None:
+    """Factory provisioning station for EV chargers.
+
+    \b
+    Examples:
+      station init line3 --slots 4        create a station directory
+      station check --dir line3           test every promise of its configuration
+      station run --dir line3             serve the line
+      station unit AC22-000017            everything known about one unit
+    """
+    logging.basicConfig(
+        level=logging.DEBUG if verbose else logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
+    )
+    for noisy in ("httpx", "httpcore", "websockets", "asyncio", "alembic", "smpclient", "smp", "ocpp", "uvicorn"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
+
+
+@main.command()
+@click.argument("directory", type=click.Path(file_okay=False, path_type=Path))
+@click.option("--id", "identity", default="ST1", show_default=True, help="Name of the station, unique in the factory.")
+@click.option("--slots", default=4, show_default=True, type=click.IntRange(1, 64), help="Number of slots to prepare.")
+@click.option("--ports", default="udev:", show_default=True, help="Where plugged chargers are seen.")
+@click.option("--printer", default="file:labels", show_default=True, help="Label printer.")
+@click.option("--cpms", default="file:cpms", show_default=True, help="Charging management system.")
+@click.option("--order", default="WO-1", show_default=True, help="Work order that the line starts with.")
+@exit_codes
+def init(directory: Path, **options: object) -> None:
+    """Create a station directory with a commented station.toml and its database.
+
+    Running it again changes nothing that is there.
+    """
+    written = init_station(directory, InitOptions(**options))  # type: ignore[arg-type]
+    for path in written:
+        click.echo(f"created {path}")
+    click.echo(f"Next: put products, firmware and recipes into {directory}/catalog, run 'pki ceremony', 'station order create'.")
+
+
+@main.command()
+@DIRECTORY
+@AS_JSON
+@exit_codes
+def check(directory: Path, *, as_json: bool) -> None:
+    """Test every promise of the configuration and name what is wrong.
+
+    Exit code 0 when all is well, 2 for the configuration, 3 when a service is away.
+    """
+    findings = check_station(directory)
+    if as_json:
+        _print_json([asdict(finding) for finding in findings])
+    else:
+        for finding in findings:
+            click.echo(f"{'ok  ' if finding.ok else 'BAD '} {finding.what}: {finding.detail}")
+            if not finding.ok and finding.hint:
+                click.echo(f"     {finding.hint}")
+    sys.exit(_worst(findings))
+
+
+def _worst(findings: tuple[Finding, ...]) -> int:
+    return max((finding.exit_code for finding in findings if not finding.ok), default=0)
+
+
+@main.command()
+@DIRECTORY
+@exit_codes
+def run(directory: Path) -> None:
+    """Serve the line until Ctrl-C or SIGTERM; runs in work are closed ABORTED and continue at the next start."""
+    run_station(load_station(directory))
+
+
+@main.command()
+@DIRECTORY
+@AS_JSON
+@exit_codes
+def slots(directory: Path, *, as_json: bool) -> None:
+    """List what is plugged in now, and print the stanza that binds an unknown port to a slot."""
+    config = load_station(directory)
+    ports = open_ports(ports_uri(config))
+    try:
+        rows = [(slot_of(config.slot, port.path), port) for port in ports.list()]
+    finally:
+        ports.close()
+    if as_json:
+        _print_json([{"slot": slot.name if slot else None, **asdict(port)} for slot, port in rows])
+        return
+    for slot, port in rows:
+        click.echo(f"{('slot ' + slot.name) if slot else 'no slot':10} {port.path}  {port.node}  {port.product}".rstrip())
+        if slot is None:
+            click.echo(suggest_stanza(port))
+    if not rows:
+        click.echo("Nothing is plugged in.")
+
+
+def ports_uri(config: StationConfig) -> str:
+    """Return the ports URI with a directory made absolute."""
+    scheme, _, rest = config.station.ports.partition(":")
+    return f"dir:{config.directory / rest}" if scheme == "dir" else config.station.ports
+
+
+@main.command()
+@click.argument("serial")
+@DIRECTORY
+@AS_JSON
+@click.option("--verify", is_flag=True, help="Check the signature of the unit's passport; exit code 1 if it fails.")
+@exit_codes
+def unit(serial: str, directory: Path, *, as_json: bool, verify: bool) -> None:
+    """Show everything that is known about one unit: runs, steps, certificates, label, passport, registration.
+
+    \b
+    Examples:
+      station unit AC22-000017
+      station unit AC22-000017 --verify
+      station unit AC22-000017 --json | jq .runs
+    """
+    config = load_station(directory)
+    with open_records(config.database_url, config.station.id) as records:
+        history = records.unit_history(serial)
+        if history is None:
+            raise UnitError_unknown(serial)
+        if verify:
+            _verify(records.passport(serial))
+    if as_json:
+        _print_json(history)
+    else:
+        click.echo(describe_unit(history))
