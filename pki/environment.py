@@ -1,0 +1,103 @@
+"""The two worlds, test and ship, as types: what belongs to one can't be handed to the other.
+
+`Key[Test]` given to an `Issuer[Ship]` is an error for mypy, and is refused again when it runs.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import ClassVar, Generic, TypeVar
+
+from pki.errors import RequestRefused
+
+
+class Environment:
+    """A world with its own CAs, anchors and keys; used as a type only, never as an object."""
+
+    name: ClassVar[str]
+
+
+class Test(Environment):
+    """Where a unit is proven."""
+
+    __test__ = False  # pytest would take the name for a test class
+    name = "test"
+
+
+class Ship(Environment):
+    """Where a unit will live."""
+
+    name = "ship"
+
+
+E = TypeVar("E", bound=Environment)
+
+
+class Origin(StrEnum):
+    """Where a private key was born."""
+
+    HSM = "hsm"
+    DEVICE = "device"
+
+
+class KeyState(StrEnum):
+    """How far a key has come; `lost` is final."""
+
+    CREATED = "created"
+    PROVEN = "proven"
+    LOST = "lost"
+
+
+@dataclass(frozen=True)
+class Key(Generic[E]):
+    """The public half of one unit's key, as the ledger knows it."""
+
+    environment: type[E]
+    unit: str
+    profile: str
+    version: int
+    spki: bytes
+    """SubjectPublicKeyInfo (DER)."""
+    origin: Origin
+    state: KeyState
+
+
+@dataclass(frozen=True)
+class Certificate(Generic[E]):
+    """One unit's certificate with the chain it presents."""
+
+    environment: type[E]
+    unit: str
+    profile: str
+    version: int
+    der: bytes
+    pem: str
+    chain_pem: str
+    """Leaf first, then the issuing CA; without the root."""
+    serial: str
+    """Serial number, upper-case hexadecimal."""
+    sha256: str
+    subject: str
+    issuer: str
+    not_before: datetime
+    not_after: datetime
+
+
+@dataclass(frozen=True)
+class Anchors(Generic[E]):
+    """The roots that a device of this world must trust."""
+
+    environment: type[E]
+    pem: bytes
+    sha256: tuple[str, ...]
+    """Fingerprint of each root, in the order of the bundle."""
+
+
+def same_world(expected: type[E], given: type[Environment], what: str) -> None:
+    """Refuse what belongs to the other world.
+
+    Raises:
+        RequestRefused: `given` is not `expected`.
+    """
+    if given is not expected:
+        raise RequestRefused(f"{what} belongs to {given.name}, not to {expected.name}", hint="Call engineering.")

@@ -1,0 +1,239 @@
+"""The narrow interface through which a station gets keys and certificates for its units.
+
+Everything that goes in or out is a plain value, so that an issuer can move into another process. The order is fixed:
+key row, package, receipt, claim, look, signature, certificate row, installed, proven. Each call can be repeated after a
+crash at any point and gives the same answer; one version of a unit's key never gets a second certificate serial.
+"""
+
+import json
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Generic, Literal
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from pki.authority import SERIAL_BYTES, Authority, random_serial, validity
+from pki.cms import key_package, transport_key
+from pki.csr import p256_key, requested_key
+from pki.environment import Anchors, Certificate, E, Key, KeyState, Origin, same_world
+from pki.errors import ProfileError, RequestRefused
+from pki.keystore import Keystore
+from pki.ledger import ClaimRecord, KeyRecord, Ledger, NewKey, Owner
+from pki.ledger.tables import EventKind
+from pki.profile import Claim, Profile, check_fit, draft, load_profile
+
+NONCE_BYTES = 32
+MAX_UID_BYTES = 64
+Statement = Literal["receipt", "challenge"]
+
+
+@dataclass(frozen=True)
+class Hierarchy(Generic[E]):
+    """One environment's CAs as the issuer needs them."""
+
+    environment: type[E]
+    owner: str
+    """Organisation in the subject, unless a certificate is asked for with another."""
+    root: x509.Certificate
+    issuing: x509.Certificate
+    authority: Authority
+    """The issuing CA's key."""
+
+
+class Issuer(Generic[E]):
+    """Keys and certificates of one environment; safe from many threads."""
+
+    def __init__(self, hierarchy: Hierarchy[E], ledger: Ledger, keystore: Keystore) -> None:
+        self._hierarchy = hierarchy
+        self._environment = hierarchy.environment
+        self._ledger = ledger
+        self._keystore = keystore
+
+    def current(self, unit: str, profile: str = "station") -> Key[E] | None:
+        """Return the unit's newest key, unless it is lost."""
+        record = self._ledger.current(self._owner(unit, profile))
+        return self._key(record) if record else None
+
+    def generate(self, unit: str, profile: str, transport_spki: bytes) -> tuple[Key[E], bytes]:
+        """Make a key in the HSM; return it with the CMS package that only the transport key's holder can open.
+
+        The HSM's own copy is destroyed before this returns. A package that got lost is not made again: `lose` the key.
+
+        Raises:
+            RequestRefused: The unit has a living key, its name does not fit, or the transport key is unfit.
+            KeystoreError: The HSM is away.
+        """
+        owner = self._fitting_owner(unit, profile)
+        transport = transport_key(transport_spki)
+        if self._ledger.current(owner):
+            raise RequestRefused(f"{unit} has a {owner.environment} key already", hint="Prove it, or mark it lost.")
+        wrapped = self._keystore.wrap_new_key(transport)
+        record = self._ledger.add_key(owner, NewKey(Origin.HSM, wrapped.spki, transport_spki))
+        return self._key(record), key_package(wrapped, transport_spki)
+
+    def adopt(self, unit: str, profile: str, request: bytes, common_name: str) -> Key[E]:
+        """Enter a key that was born on the device, proven by its certificate request; repeating changes nothing.
+
+        Raises:
+            RequestRefused: The request proves nothing, is for another name, or the key is or was someone's.
+        """
+        owner = self._fitting_owner(unit, profile)
+        spki = requested_key(request, common_name)
+        return self._key(self._ledger.add_key(owner, NewKey(Origin.DEVICE, spki, request, proven=True)))
+
+    def confirm(  # noqa: PLR0913, PLR0917 - the fields of the statement, as the device sent them
+        self, key: Key[E], uid: bytes, nonce: bytes, spki: bytes, signature: bytes, kind: Statement = "receipt"
+    ) -> Key[E]:
+        """Verify the device's signed statement that it holds the key, and record it as evidence.
+
+        Raises:
+            RequestRefused: The statement is about another key, or its signature is false, or the key is lost.
+        """
+        record = self._known(key)
+        if record.state is KeyState.LOST:
+            raise RequestRefused(f"the key of {key.unit}, version {key.version}, is lost")
+        if spki != key.spki:
+            raise RequestRefused(f"{key.unit} holds another key than version {key.version}")
+        _verify(p256_key(spki), statement(kind, uid, nonce, spki), signature, key.unit)
+        evidence = {"kind": kind, "uid": uid.hex(), "nonce": nonce.hex(), "signature": signature.hex()}
+        return self._key(self._ledger.happen(record.id, EventKind.KEY_PROVEN, json.dumps(evidence)))
+
+    def lose(self, key: Key[E], reason: str) -> None:
+        """End a key that its device can't prove; what was claimed for it is revoked with it."""
+        self._ledger.retire(self._known(key).id, reason)
+
+    def issue(self, key: Key[E], owner: str = "") -> Certificate[E]:
+        """Return the certificate of a proven key; the first call decides it, later ones return the same.
+
+        Raises:
+            RequestRefused: The key is not proven, is lost, or its certificate is for another owner.
+            ProfileError: The certificate would not be what its profile says.
+            KeystoreError: The HSM is away.
+        """
+        record = self._known(key)
+        profile = load_profile(key.profile)
+        claimed = self._claimed(record, profile, owner)
+        der = record.certificate or self._ledger.store(record.id, self._signed(record, claimed, profile))
+        return self._certificate(record, claimed.serial, der)
+
+    def certificate(self, unit: str, profile: str = "station") -> Certificate[E] | None:
+        """Return the unit's living certificate."""
+        record = self._ledger.current(self._owner(unit, profile))
+        if record is None or record.certificate is None:
+            return None
+        return self._certificate(record, record.serial, record.certificate)
+
+    def record(self, certificate: Certificate[E], event: Literal["installed", "proven"]) -> None:
+        """Record that a certificate was read back from its device, or was seen in use."""
+        kind = EventKind.INSTALLED if event == "installed" else EventKind.PROVEN
+        self._ledger.happen(self._holder(certificate).id, kind, certificate.sha256)
+
+    def revoke(self, certificate: Certificate[E], reason: str) -> None:
+        """End a certificate and its key; the unit may get a next version."""
+        self._ledger.retire(self._holder(certificate).id, reason)
+
+    def anchors(self) -> Anchors[E]:
+        """Return the roots that a device must trust to meet this environment's CSMS."""
+        root = self._hierarchy.root
+        fingerprint = root.fingerprint(hashes.SHA256()).hex()
+        return Anchors(self._environment, root.public_bytes(Encoding.PEM), (fingerprint,))
+
+    def _owner(self, unit: str, profile: str) -> Owner:
+        return Owner(unit, self._environment.name, profile)
+
+    def _fitting_owner(self, unit: str, profile: str) -> Owner:
+        wanted = load_profile(profile)
+        if not wanted.unit:
+            raise RequestRefused(f"profile {profile} is not for units")
+        check_fit(wanted, unit)
+        return self._owner(unit, profile)
+
+    def _known(self, key: Key[E]) -> KeyRecord:
+        same_world(self._environment, key.environment, f"the key of {key.unit}")
+        record = self._ledger.get(self._owner(key.unit, key.profile), key.version)
+        if record is None or record.spki != key.spki:
+            raise RequestRefused(f"the ledger does not know version {key.version} of the key of {key.unit}")
+        return record
+
+    def _holder(self, certificate: Certificate[E]) -> KeyRecord:
+        same_world(self._environment, certificate.environment, f"the certificate of {certificate.unit}")
+        owner = self._owner(certificate.unit, certificate.profile)
+        record = self._ledger.get(owner, certificate.version)
+        if record is None or record.certificate != certificate.der:
+            raise RequestRefused(f"the ledger does not know certificate {certificate.serial}")
+        return record
+
+    def _claimed(self, record: KeyRecord, profile: Profile, owner: str) -> ClaimRecord:
+        proposal = record.claim or self._proposal(record, profile, owner or self._hierarchy.owner)
+        claimed = self._ledger.claim(record.id, proposal)
+        if owner and claimed.organization != owner:
+            raise RequestRefused(f"the certificate of {record.unit} is for another owner than '{owner}'")
+        return claimed
+
+    def _proposal(self, record: KeyRecord, profile: Profile, owner: str) -> ClaimRecord:
+        start, end = validity(profile.days, self._hierarchy.issuing.not_valid_after_utc)
+        serial = random_serial(self._keystore.random(SERIAL_BYTES))
+        claim = Claim(record.unit, owner, record.spki, serial, start, end)
+        tbs = draft(profile, claim, self._hierarchy.authority.signer).tbs_certificate_bytes
+        return ClaimRecord(f"{serial:X}", owner, start, end, sha256(tbs).hexdigest())
+
+    def _signed(self, record: KeyRecord, claimed: ClaimRecord, profile: Profile) -> bytes:
+        serial = int(claimed.serial, 16)
+        claim = Claim(record.unit, claimed.organization, record.spki, serial, claimed.not_before, claimed.not_after)
+        signer = self._hierarchy.authority.signer
+        if sha256(draft(profile, claim, signer).tbs_certificate_bytes).hexdigest() != claimed.tbs_sha256:
+            hint = "Mark the key lost; the unit gets a new one."
+            raise ProfileError(f"profile {profile.name} or its CA changed after {record.unit} was claimed", hint=hint)
+        return self._hierarchy.authority.issue(profile, claim).public_bytes(Encoding.DER)
+
+    def _key(self, record: KeyRecord) -> Key[E]:
+        return Key(
+            environment=self._environment,
+            unit=record.unit,
+            profile=record.profile,
+            version=record.version,
+            spki=record.spki,
+            origin=record.origin,
+            state=record.state,
+        )
+
+    def _certificate(self, record: KeyRecord, serial: str, der: bytes) -> Certificate[E]:
+        parsed = x509.load_der_x509_certificate(der)
+        pem = parsed.public_bytes(Encoding.PEM).decode()
+        return Certificate(
+            environment=self._environment,
+            unit=record.unit,
+            profile=record.profile,
+            version=record.version,
+            der=der,
+            pem=pem,
+            chain_pem=pem + self._hierarchy.issuing.public_bytes(Encoding.PEM).decode(),
+            serial=serial,
+            sha256=parsed.fingerprint(hashes.SHA256()).hex(),
+            subject=parsed.subject.rfc4514_string(),
+            issuer=parsed.issuer.rfc4514_string(),
+            not_before=parsed.not_valid_before_utc,
+            not_after=parsed.not_valid_after_utc,
+        )
+
+
+def statement(kind: Statement, uid: bytes, nonce: bytes, spki: bytes) -> bytes:
+    """Return the bytes a device signs to show that it holds a key (group 64, commands 4 and 5).
+
+    Raises:
+        RequestRefused: The nonce or the hardware identifier has no possible length.
+    """
+    if len(nonce) != NONCE_BYTES or not 0 < len(uid) <= MAX_UID_BYTES:
+        raise RequestRefused("the statement's nonce or hardware identifier has a wrong length")
+    return b"evfactory/" + kind.encode() + b"/1\x00" + uid + nonce + sha256(spki).digest()
+
+
+def _verify(key: ec.EllipticCurvePublicKey, data: bytes, signature: bytes, unit: str) -> None:
+    try:
+        key.verify(signature, data, ec.ECDSA(hashes.SHA256()))
+    except InvalidSignature as error:
+        raise RequestRefused(f"{unit} does not prove that it holds its key") from error
