@@ -1,0 +1,80 @@
+"""What the acceptance server is told: where it listens, what it bears, and whom it has to expect."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from station.model import Connector, Environment, OcppVersion
+
+
+@dataclass(frozen=True)
+class PersonaConfig:
+    """One face of the server: staging (`test`), or the stand-in for the production name (`ship`)."""
+
+    persona: Environment
+    port: int
+    """TCP port; 0 lets the system choose."""
+    chain_file: Path
+    """Server certificate and its issuing CAs (PEM)."""
+    key_file: Path
+    key_password: str | None = field(repr=False)
+    client_roots_pem: bytes
+    """Roots under which this environment's unit certificates are issued."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one station may cost the server, and how long the server has patience."""
+
+    message_bytes: int = 65_536
+    """Largest message; a longer one ends the visit."""
+    messages: int = 5_000
+    """Messages of one visit; more of them is a flood and ends the visit."""
+    transcript_bytes: int = 8_000_000
+    connections: int = 100
+    """Connections of one visit, one after the other; more of them end the visit."""
+    handshake_seconds: float = 10.0
+    """Time for the TLS handshake, and again for the HTTP upgrade."""
+    ping_seconds: float = 20.0
+    """A connection that answers no ping for this long is dropped."""
+    pending_seconds: int = 10
+    """Retry interval given with a BootNotification answered Pending."""
+    heartbeat_seconds: int = 300
+    """Heartbeat interval given with a BootNotification answered Accepted."""
+    clock_seconds: float = 10.0
+    """Largest offset of the device's clock."""
+    ship_watch_seconds: float = 20.0
+    """Shortest time a unit is watched on the ship persona for attempts on the test persona."""
+
+
+@dataclass(frozen=True)
+class ServerConfig:
+    """The server of one bench: one address, one port for each persona."""
+
+    host: str
+    personas: tuple[PersonaConfig, ...]
+    limits: Limits = Limits()
+
+
+@dataclass(frozen=True)
+class Expected:
+    """A unit that may connect, as the work order and the issuer's ledger name it."""
+
+    environment: Environment
+    identity: str
+    """OCPP identity: the last segment of the WebSocket path."""
+    serial: str
+    """Serial number: the common name of the certificate."""
+    certificate_sha256: str
+    """Hexadecimal; empty for security profile 2."""
+    certificate_serial: str
+    """Hexadecimal; empty for security profile 2."""
+    version: OcppVersion
+    security_profile: int
+    password: str | None = field(repr=False)
+    """What HTTP Basic authentication must carry on profile 2: for OCPP 1.6 the key itself, not its hexadecimal form."""
+    vendor: str
+    model: str
+    firmware: str
+    connectors: tuple[Connector, ...]
+    path: str = "/ocpp"
+    """Path of the endpoint, without the identity."""

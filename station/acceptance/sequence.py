@@ -1,0 +1,140 @@
+"""Runs a tuple of checks over one visit: what a sequence is, is data; how it is run, is here."""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from station.acceptance.dialect import Dialect
+from station.acceptance.v16 import Ocpp16
+from station.acceptance.v201 import Ocpp201
+from station.acceptance.visit import CheckResult, Visit
+from station.clock import Deadline
+from station.errors import Defect, UnitError
+from station.model import Measurement, OcppVersion, Outcome
+
+Value = str | float | bool
+Progress = Callable[[float], None]
+"""Told the share of the sequence that is done, 0 to 1; may raise to end it."""
+
+DIALECTS: Mapping[OcppVersion, Dialect] = {OcppVersion.V16: Ocpp16(), OcppVersion.V201: Ocpp201()}
+_EFFECT_SECONDS = 10.0
+
+
+class NotOfferedError(Exception):
+    """The unit does not have what a check is about, and need not have it: the check is skipped."""
+
+
+@dataclass
+class Exam:
+    """One check at work: whom it examines, and what it has found so far."""
+
+    visit: Visit
+    settings: Mapping[str, str]
+    deadline: Deadline
+    anchors: bytes = b""
+    """PEM of the roots that must be gone afterwards; for the ship sequence."""
+    measurements: list[Measurement] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def dialect(self) -> Dialect:
+        """Return the ordered version's language."""
+        return DIALECTS[self.visit.expected.version]
+
+    def measure(self, name: str, value: Value, unit: str = "") -> None:
+        """Record a value without a verdict."""
+        self.measurements.append(Measurement(name, value, unit=unit))
+
+    def compare(self, name: str, value: str, expected: str) -> bool:
+        """Record a value judged by equality, and return the verdict."""
+        self.measurements.append(Measurement(name, value, expected=expected, passed=value == expected))
+        return value == expected
+
+    def effect(self) -> Deadline:
+        """Return the time an accepted command has until its effect must show."""
+        return self.deadline.at_most(_EFFECT_SECONDS)
+
+    def missing(self, what: str, waited: Deadline) -> UnitError:
+        """Return the error for a message that did not come."""
+        return UnitError(Defect.OCPP, f"No {what} within {waited.seconds:.3g} s.")
+
+
+@dataclass(frozen=True)
+class Check:
+    """One step of a sequence."""
+
+    name: str
+    function: Callable[[Exam], None]
+    limit_seconds: float
+    mandatory: bool = True
+    """A check that is not mandatory is recorded when it fails, and the sequence goes on."""
+
+
+def adjusted(
+    checks: Sequence[Check], limits: Mapping[str, float], optional: frozenset[str] = frozenset()
+) -> tuple[Check, ...]:
+    """Return a product's version of a sequence: its own limits by check name, and which checks are optional."""
+    return tuple(
+        replace(check, limit_seconds=limits.get(check.name, check.limit_seconds), mandatory=check.name not in optional)
+        for check in checks
+    )
+
+
+def ignore_progress(share: float) -> None:
+    """Take no notice of progress."""
+
+
+def run_sequence(
+    visit: Visit,
+    checks: Sequence[Check],
+    *,
+    settings: Mapping[str, str],
+    deadline: Deadline,
+    progress: Progress = ignore_progress,
+) -> tuple[CheckResult, ...]:
+    """Run checks in order and return their results; `visit.results` has them also when one fails.
+
+    Args:
+        visit: The unit, as `AcceptanceServer.expect` gave it.
+        checks: Such as `ACCEPTANCE[version]`.
+        settings: OCPP settings to write and read back, by their names in the ordered version.
+        deadline: For the whole sequence; each check has its own limit within it.
+        progress: Told before each check and at the end.
+
+    Raises:
+        UnitError: A mandatory check failed.
+    """
+    return run_checks(checks, Exam(visit, settings, deadline), progress)
+
+
+def run_checks(checks: Sequence[Check], exam: Exam, progress: Progress) -> tuple[CheckResult, ...]:
+    """Run checks in order, each with a fresh exam made after the given one.
+
+    Raises:
+        UnitError: A mandatory check failed.
+    """
+    first = len(exam.visit.results)
+    for index, check in enumerate(checks):
+        progress(index / len(checks))
+        _run_check(check, replace(exam, deadline=exam.deadline.at_most(check.limit_seconds), measurements=[], notes=[]))
+    progress(1.0)
+    return tuple(exam.visit.results[first:])
+
+
+def _run_check(check: Check, exam: Exam) -> None:
+    started, outcome = time.monotonic(), Outcome.ERROR
+    try:
+        check.function(exam)
+        outcome = Outcome.PASS
+    except NotOfferedError as reason:
+        outcome = Outcome.SKIPPED
+        exam.notes.append(str(reason))
+    except UnitError as error:
+        outcome = Outcome.FAIL
+        exam.notes.append(error.message)
+        if check.mandatory or exam.visit.failed:
+            raise
+    finally:
+        seconds = round(time.monotonic() - started, 3)
+        detail = " ".join(exam.notes)
+        exam.visit.results.append(CheckResult(check.name, outcome, seconds, tuple(exam.measurements), detail))
