@@ -1,0 +1,40 @@
+"""Charging management systems: register a released unit once, and prove by reading back that the record is ours.
+
+A registration is keyed on (CPMS, serial, revision), so asking twice gives the same answer, also after a crash between
+asking and answering. A record that differs is reported field by field and never overwritten (F-G2, F-G3).
+"""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from station.cpms.contract import Cpms, Record, Registration, Secret
+from station.cpms.folder import open_folder
+from station.cpms.nothing import open_nothing
+from station.cpms.payload import differences, payload
+from station.cpms.rest import open_rest
+from station.errors import ConfigError
+
+__all__ = ["ADAPTERS", "Cpms", "Record", "Registration", "Secret", "differences", "open_cpms", "payload"]
+
+ADAPTERS: Mapping[str, Callable[[str, Secret, Path], Cpms]] = {
+    "staging+http": open_rest,
+    "staging+https": open_rest,
+    "file": open_folder,
+    "none": open_nothing,
+}
+"""How a CPMS is opened, by the scheme of its URI."""
+
+
+def open_cpms(uri: str, token: Secret, directory: Path = Path()) -> Cpms:
+    """Open the adapter that the URI's scheme names; relative paths and `ca=` files are found in `directory`.
+
+    Raises:
+        ConfigError: No adapter has this scheme, or the URI is not one that it takes.
+    """
+    scheme, separator, _ = uri.partition(":")
+    if not separator or scheme not in ADAPTERS:
+        raise ConfigError(
+            f"cpms.uri: '{scheme[:40]}' is not a scheme of a CPMS",
+            hint=f"Use one of: {', '.join(f'{name}:' for name in ADAPTERS)}",
+        )
+    return ADAPTERS[scheme](uri, token, directory)

@@ -1,0 +1,131 @@
+"""A CPMS that imports files: one JSON file per unit in a directory, created whole or not at all."""
+
+import os
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from station.cpms.contract import Body, Record, Secret
+from station.cpms.payload import canonical
+from station.cpms.registry import CERTIFICATE, IDENTITY, Occupied, Registry
+from station.cpms.wire import MAX_BYTES, parse_record, safe_serial
+from station.errors import ConfigError, Service, ServiceError
+
+FORMAT = "charger-registration/1"
+
+
+@dataclass(frozen=True)
+class Folder:
+    """A directory of registrations."""
+
+    directory: Path
+
+    def read(self, serial: str) -> Record | None:
+        """Return a record, or None."""
+        return _read(self._path(serial))
+
+    def create(self, serial: str, revision: int, body: Body) -> bool:
+        """Create the unit's file; an existing one is compared and left alone.
+
+        Raises:
+            Occupied: Another registration is there.
+            ServiceError: The directory can't be written.
+        """
+        present = self.read(serial)
+        if present is None and self.holders(IDENTITY, body[IDENTITY]):
+            raise Occupied
+        content = {"format": FORMAT, "serial": serial, "revision": revision, "charger": body}
+        try:
+            if present is None and _create(self._path(serial), canonical(content) + b"\n"):
+                return True
+        except OSError as error:
+            raise _trouble(self.directory, error) from error
+        present = self.read(serial)
+        if present is None or (present.revision, dict(present.fields)) != (revision, body):
+            raise Occupied
+        return False
+
+    def holders(self, field: str, value: str) -> tuple[str, ...]:
+        """Return the serials that are registered with this identity or certificate."""
+        records = [_read(path) for path in sorted(self.directory.glob("*.json"))]
+        return tuple(record.serial for record in records if record and _field(record, field) == value)
+
+    def close(self) -> None:
+        """Do nothing: nothing is open."""
+
+    def _path(self, serial: str) -> Path:
+        return self.directory / f"{safe_serial(serial)}.json"
+
+
+def open_folder(uri: str, token: Secret, directory: Path) -> Registry:
+    """Open `file:/dir`, or `file:dir` within `directory`; the directory is made if it is missing.
+
+    Raises:
+        ConfigError: The URI has no path, or the directory can't be made.
+    """
+    del token
+    parts = urlsplit(uri)
+    if parts.netloc or not parts.path or parts.query or parts.fragment:
+        raise ConfigError("cpms.uri: 'file:' takes a directory and nothing else")
+    folder = directory / unquote(parts.path)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"cpms.uri: {folder}: {error.strerror}") from error
+    return Registry(uri, Folder(folder))
+
+
+def _field(record: Record, field: str) -> Any:
+    if field != CERTIFICATE:
+        return record.fields.get(field)
+    certificate = record.fields.get("certificate")
+    return certificate.get("sha256") if isinstance(certificate, dict) else None
+
+
+def _read(path: Path) -> Record | None:
+    try:
+        with path.open("rb") as file:
+            content = file.read(MAX_BYTES + 1)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise _trouble(path, error) from error
+    return parse_record(content, str(path))
+
+
+def _create(path: Path, content: bytes) -> bool:
+    """Write a new file durably; False where one of this name exists."""
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    with part.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    try:
+        # A link fails where the name is taken, so two writers can't both create it.
+        os.link(part, path)
+    except FileExistsError:
+        return False
+    finally:
+        with suppress(OSError):
+            part.unlink()
+    _sync(path.parent)
+    return True
+
+
+def _sync(directory: Path) -> None:
+    handle = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _trouble(path: Path, error: OSError) -> ServiceError:
+    return ServiceError(
+        Service.CPMS,
+        f"{path}: {error.strerror or error}",
+        hint="Check disk and permissions of the directory that the CPMS imports from.",
+        stops_line=False,
+    )
