@@ -32,19 +32,34 @@ class _InitializeArguments(ctypes.Structure):
     )
 
 
+class _FunctionList(ctypes.Structure):
+    """The head of CK_FUNCTION_LIST; a module need not export its functions in any other way."""
+
+    _fields_ = (
+        ("version", ctypes.c_ubyte * 2),
+        ("C_Initialize", ctypes.CFUNCTYPE(ctypes.c_ulong, ctypes.c_void_p)),
+        ("C_Finalize", ctypes.CFUNCTYPE(ctypes.c_ulong, ctypes.c_void_p)),
+    )
+
+
 class _LockingLibrary(_pkcs11.lib):
     """The library with its one unsafe call replaced."""
 
     def initialize(self) -> None:
         """Initialise the module with locking of the operating system."""
         arguments = _InitializeArguments(flags=CKF_OS_LOCKING_OK)
-        result = ctypes.CDLL(self.so).C_Initialize(ctypes.byref(arguments))
+        result = self._functions().C_Initialize(ctypes.addressof(arguments))
         if result:
-            raise exceptions.GeneralError(f"C_Initialize answered 0x{result & 0xFFFFFFFF:x}")
+            raise exceptions.GeneralError(f"C_Initialize answered 0x{result:x}")
 
     def finalize(self) -> None:
         """Finalise the module; every session of this process ends."""
-        ctypes.CDLL(self.so).C_Finalize(None)
+        self._functions().C_Finalize(None)
+
+    def _functions(self) -> _FunctionList:
+        pointer = ctypes.POINTER(_FunctionList)()
+        ctypes.CDLL(self.so).C_GetFunctionList(ctypes.byref(pointer))
+        return pointer.contents
 
 
 class Module:

@@ -3,6 +3,8 @@
 `pki.toml` in a PKI directory is that file, byte for byte: what was reviewed is what the factory runs on.
 """
 
+import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -10,6 +12,7 @@ from pki.errors import ProfileError
 from pki.table import read_toml
 
 FILE = "pki.toml"
+HOST_NAME = re.compile(r"([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)+[a-z][a-z0-9-]*[a-z0-9]")
 
 
 @dataclass(frozen=True)
@@ -82,18 +85,50 @@ def read_plan(path: Path) -> Plan:
         ProfileError: The file is not as it must be; the message names the key path.
     """
     plan = read_toml(path, Plan)
-    names = [plan.test.root, plan.test.issuing, plan.ship.root, plan.ship.issuing, plan.bench.root, plan.records]
-    common_names = [authority.common_name for authority in names]
-    if len(set(common_names)) < len(common_names):
-        raise ProfileError(f"{path}: two CAs have the same common_name")
-    if set(plan.test.server.names) & set(plan.ship.server.names):
-        raise ProfileError(f"{path}: test.server.names and ship.server.names overlap")
-    for where, hierarchy in (("test", plan.test), ("ship", plan.ship)):
-        if not hierarchy.server.names:
-            raise ProfileError(f"{path}: {where}.server.names is empty")
-        if hierarchy.issuing.years > hierarchy.root.years:
-            raise ProfileError(f"{path}: {where}.issuing.years is longer than {where}.root.years")
+    problem = next(_problems(plan), None)
+    if problem:
+        raise ProfileError(f"{path}: {problem}")
     return plan
+
+
+def _problems(plan: Plan) -> Iterator[str]:
+    """Yield what would let a ceremony fail half-way, or make a PKI that contradicts itself."""
+    authorities = {
+        "test.root": plan.test.root,
+        "test.issuing": plan.test.issuing,
+        "ship.root": plan.ship.root,
+        "ship.issuing": plan.ship.issuing,
+        "bench.root": plan.bench.root,
+        "records": plan.records,
+    }
+    if len({authority.common_name for authority in authorities.values()}) < len(authorities):
+        yield "two CAs have the same common_name"
+    texts = {f"{where}.common_name": authority.common_name for where, authority in authorities.items()}
+    texts |= {"organization": plan.organization, "test.owner": plan.test.owner, "ship.owner": plan.ship.owner}
+    yield from (f"{where} is not 1 to 64 printable characters" for where, text in texts.items() if not _printable(text))
+    yield from (f"{where}.years is not 1 to 50" for where, found in authorities.items() if not 0 < found.years <= 50)
+    for where, hierarchy in (("test", plan.test), ("ship", plan.ship)):
+        yield from _hierarchy_problems(where, hierarchy)
+    if set(plan.test.server.names) & set(plan.ship.server.names):
+        yield "test.server.names and ship.server.names overlap"
+    if not 0 < plan.token.sessions <= 64:
+        yield "token.sessions is not 1 to 64"
+
+
+def _hierarchy_problems(where: str, hierarchy: HierarchyPlan) -> Iterator[str]:
+    if hierarchy.issuing.years > hierarchy.root.years:
+        yield f"{where}.issuing.years is longer than {where}.root.years"
+    if not hierarchy.server.names:
+        yield f"{where}.server.names is empty"
+    if not 0 < hierarchy.server.days <= 3650:
+        yield f"{where}.server.days is not 1 to 3650"
+    for name in hierarchy.server.names:
+        if len(name) > 64 or not HOST_NAME.fullmatch(name):
+            yield f"{where}.server.names: '{name}' is no host name"
+
+
+def _printable(text: str) -> bool:
+    return 0 < len(text) <= 64 and text.isprintable() and text == text.strip()
 
 
 @dataclass(frozen=True)
