@@ -155,7 +155,7 @@ def _rule(section: ImageSection, manifest: Path, where: str) -> ImageRule:
     for key in ("file", "public_key"):
         if Path(getattr(section, key)).name != getattr(section, key):
             raise ConfigError(f"{where}: {key}: must be a file beside the manifest, not '{getattr(section, key)}'")
-    key = _read_key(manifest.parent / section.public_key, f"{where}: public_key")
+    pinned = _read_key(manifest.parent / section.public_key, f"{where}: public_key")
     return ImageRule(
         role=section.role,
         path=manifest.parent / section.file,
@@ -165,7 +165,7 @@ def _rule(section: ImageSection, manifest: Path, where: str) -> ImageRule:
         hardware=section.hardware,
         security_counter=section.security_counter,
         slot_size=section.slot_size,
-        public_key=key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo),
+        public_key=pinned.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo),
         minimum_version=section.minimum_version,
     )
 
