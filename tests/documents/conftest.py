@@ -56,6 +56,12 @@ def record() -> UnitRecord:
     return sample_record()
 
 
+@pytest.fixture
+def sample() -> Callable[..., UnitRecord]:
+    """Make records that differ from the sample in some fields."""
+    return sample_record
+
+
 def sample_record(connectors: int = 2, **changes: object) -> UnitRecord:
     outlets = tuple(
         Connector(
