@@ -61,10 +61,10 @@ class AttemptLog:
                 self._attempts[index] = replace(self._attempts[index], verdict=verdict, owner=owner, claimed=claimed)
                 self._changed.notify_all()
 
-    def count(self, environment: Environment) -> int:
-        """Return the number of attempts on a persona that are still remembered."""
+    def latest(self, environment: Environment) -> tuple[Attempt, ...]:
+        """Return the attempts on a persona that are still remembered, oldest first."""
         with self._changed:
-            return sum(attempt.environment is environment for attempt in self._attempts)
+            return tuple(attempt for attempt in self._attempts if attempt.environment is environment)
 
     def of_unit(self, environment: Environment, names: frozenset[str], since: int) -> tuple[Attempt, ...]:
         """Return the attempts of a unit on a persona after a mark.
