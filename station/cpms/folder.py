@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
+from uuid import uuid4
 
 from station.cpms.contract import Body, Record, Secret
 from station.cpms.payload import canonical
@@ -97,8 +98,8 @@ def _read(path: Path) -> Record | None:
 
 def _create(path: Path, content: bytes) -> bool:
     """Write a new file durably; False where one of this name exists."""
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    with part.open("wb") as file:
+    part = path.with_name(f".{path.name}.{uuid4()}.part")
+    with part.open("xb") as file:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())

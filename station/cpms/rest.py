@@ -55,6 +55,7 @@ class Rest:
     client: httpx.Client
     token: Secret
     name: str
+    seconds: float = REQUEST_SECONDS
 
     def read(self, serial: str) -> Record | None:
         """Return a record, or None."""
@@ -99,7 +100,7 @@ class Rest:
         Raises:
             ServiceError: No answer in time.
         """
-        deadline = Deadline(REQUEST_SECONDS)
+        deadline = Deadline(self.seconds)
         request = self.client.build_request(verb, path, params=params, content=content, headers=self._headers())
         answer = self._once(request, deadline)
         for attempt in range(1, ATTEMPTS):
