@@ -119,7 +119,13 @@ class Factory:
         for name, certificate in (self.certificates | servers).items():
             if certificate.not_valid_after_utc < datetime.now(UTC) + SOON:
                 problems.append(f"certificate {name} ends on {certificate.not_valid_after_utc:%Y-%m-%d}")
-        return problems + _complaints(self.ledger.rows)
+        return problems + self._ledger_problems()
+
+    def _ledger_problems(self) -> list[str]:
+        try:
+            return self.ledger.check()
+        except PkiError as error:
+            return [error.message]
 
     def close(self) -> None:
         """Log out of the HSM and close the ledger; session objects are gone."""

@@ -85,7 +85,7 @@ class Issuer(Generic[E]):
         spki = requested_key(request, common_name)
         return self._key(self._ledger.add_key(owner, NewKey(Origin.DEVICE, spki, request, proven=True)))
 
-    def confirm(  # noqa: PLR0913, PLR0917 - the fields of the statement, as the device sent them
+    def confirm(
         self, key: Key[E], uid: bytes, nonce: bytes, spki: bytes, signature: bytes, kind: Statement = "receipt"
     ) -> Key[E]:
         """Verify the device's signed statement that it holds the key, and record it as evidence.

@@ -12,7 +12,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Engine, func, select
+from sqlalchemy import Engine, func, select, text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
@@ -20,6 +20,7 @@ from pki.environment import KeyState, Origin
 from pki.errors import PkiError, RequestRefused
 from pki.ledger.tables import (
     SCHEMA_VERSION,
+    TRIGGERS,
     Base,
     CertificateRow,
     ClaimRow,
@@ -115,6 +116,16 @@ class Ledger:
         """Return every key ever entered, oldest first."""
         with self._transaction(write=False) as session:
             return [_record(row) for row in session.scalars(select(KeyRow).order_by(KeyRow.id))]
+
+    def check(self) -> list[str]:
+        """Return what is missing or damaged in the file, one sentence each; losing a trigger counts."""
+        with self._transaction(write=False) as session:
+            found = set(session.scalars(text("SELECT name FROM sqlite_master WHERE type IN ('table', 'trigger')")))
+            faults = [fault for fault in session.scalars(text("PRAGMA quick_check")) if fault != "ok"]
+        missing = [name for name in (*Base.metadata.tables, *TRIGGERS) if name not in found]
+        return [f"the ledger lacks {name}" for name in missing] + [
+            f"the ledger is damaged: {fault}" for fault in faults
+        ]
 
     def add_key(self, owner: Owner, new: NewKey) -> KeyRecord:
         """Enter a key as the next version; the same living key again changes nothing.

@@ -91,13 +91,17 @@ class EventRow(Base):
     at: Mapped[str]
 
 
-for _table in Base.metadata.sorted_tables:
-    for _verb in ("UPDATE", "DELETE"):
-        _ddl = DDL(  # type: ignore[no-untyped-call]  # SQLAlchemy leaves this constructor without types
-            f"CREATE TRIGGER {_table.name}_no_{_verb.lower()} BEFORE {_verb} ON {_table.name} "
-            f"BEGIN SELECT RAISE(ABORT, 'the ledger is append-only'); END"
-        )
-        event.listen(_table, "after_create", _ddl)
+TRIGGERS = {
+    f"{table.name}_no_{verb.lower()}": (table, verb)
+    for table in Base.metadata.sorted_tables
+    for verb in ("UPDATE", "DELETE")
+}
+"""What keeps every table append-only, by trigger name."""
+
+for _name, (_table, _verb) in TRIGGERS.items():
+    _statement = f"CREATE TRIGGER {_name} BEFORE {_verb} ON {_table.name} BEGIN SELECT RAISE(ABORT, 'append-only'); END"
+    _ddl = DDL(_statement)  # type: ignore[no-untyped-call]  # SQLAlchemy leaves this constructor without types
+    event.listen(_table, "after_create", _ddl)
 
 
 def connect(path: Path) -> Engine:

@@ -95,7 +95,7 @@ def test_missing_token_is_named(pki_directory):
 def test_missing_module_is_named(pki_directory):
     plan = pki_directory / "pki.toml"
     plan.write_text(plan.read_text().replace("libsofthsm2", "libabsent"))
-    with pytest.raises(KeystoreError, match="libabsent.so can't be started"):
+    with pytest.raises(KeystoreError, match=r"libabsent\.so can't be started"):
         open_factory(pki_directory)
 
 
@@ -103,7 +103,7 @@ def test_key_of_another_ca_is_refused(pki_directory):
     """A CA certificate whose key is not the token's must never be signed for."""
     certificates = pki_directory / "certificates"
     shutil.copy(certificates / "ship-issuing.pem", certificates / "test-issuing.pem")
-    with pytest.raises(KeystoreError, match="'test-issuing' .*does not belong to its certificate"):
+    with pytest.raises(KeystoreError, match=r"'test-issuing' .*does not belong to its certificate"):
         open_factory(pki_directory)
 
 
@@ -172,7 +172,7 @@ def test_sixteen_threads_at_once(factory, issuer, another_device, pki_directory)
         return [issuer.issue(key).serial for key in keys]
 
     with ThreadPoolExecutor(16) as pool:
-        serials = sum(pool.map(work, range(16)), [])
+        serials = [serial for made in pool.map(work, range(16)) for serial in made]
     assert len(set(serials)) == 48
     factory.close()
     again = open_factory(pki_directory)
