@@ -95,14 +95,15 @@ class Database:
         with translated(self.url), Session(self._readers) as session, session.begin():
             yield session
 
-    def append(self, session: Session, row: RowT) -> RowT:
-        """Add a row under the station's next number of its table."""
-        kind = type(row)
-        last = session.scalar(select(func.max(kind.sequence)).where(kind.station == self.station))
-        row.station, row.sequence = self.station, (last or 0) + 1
-        session.add(row)
+    def append(self, session: Session, *rows: RowT) -> RowT:
+        """Add rows of one table under the station's next numbers, and return the last."""
+        kind = type(rows[0])
+        last = session.scalar(select(func.max(kind.sequence)).where(kind.station == self.station)) or 0
+        for sequence, row in enumerate(rows, last + 1):
+            row.station, row.sequence = self.station, sequence
+        session.add_all(rows)
         session.flush()
-        return row
+        return rows[-1]
 
     def check(self) -> None:
         """Check that the schema is this version's and the file is sound.

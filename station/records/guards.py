@@ -77,7 +77,7 @@ GUARDS = (
     Guard("label", "void", "UPDATE", "a void label stays void", "OLD.state = 'void'"),
     Guard(
         "label", "forward", "UPDATE", "a label only moves forward",
-        f"CASE NEW.state {RANKS} END < CASE OLD.state {RANKS} END",
+        f"OLD.state <> 'void' AND CASE NEW.state {RANKS} END < CASE OLD.state {RANKS} END",
     ),
     Guard("work_order", "forward", "UPDATE", "serials are never given twice", "NEW.serial_next < OLD.serial_next"),
 )  # fmt: skip

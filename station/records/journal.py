@@ -62,14 +62,15 @@ class Journal(Section):
             RuntimeError: The attempt has ended before, its run is closed, or the evidence proves nothing for it.
             ValueError: Detail or a measurement is no JSON, or too large.
         """
+        canonical([dict(result.detail), *((taken.value, taken.expected) for taken in result.measurements)])
         with self.database.write() as session:
             started = session.get_one(tables.StepEvent, (step.station, step.sequence))
             run = live_run(session, started.run)
             if result.evidence is not None and not _proves(session, run, started.name, result.evidence):
                 raise RuntimeError(f"attempt {result.evidence} is no evidence for step {started.name} of run {run.ref}")
             self.database.append(session, _finished_row(started, result))
-            for measurement in result.measurements:
-                self.database.append(session, _measurement_row(step, measurement))
+            if result.measurements:
+                self.database.append(session, *(_measurement_row(step, taken) for taken in result.measurements))
 
     def evidence(self, run: RunRef, step: str) -> StepRef | None:
         """Return the latest attempt that passed a step for the same unit, hardware, recipe and firmware before."""
@@ -86,7 +87,7 @@ class Journal(Section):
             )
             query = select(tables.StepEvent.outcome, func.count()).join(tables.Run, key)
             query = query.where(tables.Run.unit == unit, tables.StepEvent.name == step)
-            counts = dict(session.execute(query.group_by(tables.StepEvent.outcome)).tuples().all())
+            counts = dict(session.execute(query.group_by(tables.StepEvent.outcome)).all())
             return Attempts(counts.get(None, 0), counts.get(Outcome.FAIL, 0), counts.get(Outcome.ERROR, 0))
 
     def failed_runs(self, unit: str) -> int:

@@ -71,7 +71,7 @@ class Orders(Section):
         with self.database.read() as session:
             row = session.get_one(tables.WorkOrder, order)
             unit = select(tables.Unit.state, func.count()).where(tables.Unit.work_order == order)
-            states = dict(session.execute(unit.group_by(tables.Unit.state)).tuples().all())
+            states = dict(session.execute(unit.group_by(tables.Unit.state)).all())
             run = select(func.count()).select_from(tables.Run).where(tables.Run.work_order == order)
             failed = session.scalar(run.where(tables.Run.outcome == Outcome.FAIL)) or 0
             released = sum(states.get(state, 0) for state in RELEASED)

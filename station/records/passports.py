@@ -80,8 +80,8 @@ class Passports(Section):
             if unit.state is not UnitState.RESERVED:
                 raise RuntimeError(f"unit {unit.serial} is {unit.state} already")
             passport = self.database.append(session, _passport_row(session, row, document, signature, signer))
-            for message in messages:
-                self.database.append(session, _message_row(passport, message))
+            if messages:
+                self.database.append(session, *(_message_row(passport, message) for message in messages))
             unit.state = UnitState.RELEASED
             row.outcome, row.closed_at = Outcome.PASS, passport.at
             return value(PassportRow, passport)

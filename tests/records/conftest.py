@@ -34,7 +34,9 @@ class World:
     def open(self, uid: str = "aa01", serial: str = "", slot: str = "1", order: str = "WO-1") -> RunRef:
         return self.records.open_run(RunRequest(order, uid, slot, PLAN, "3.4.1", serial))
 
-    def step(self, run: RunRef, name: str, outcome: Outcome = Outcome.PASS, attempt: int = 1, **result: object) -> StepRef:
+    def step(
+        self, run: RunRef, name: str, outcome: Outcome = Outcome.PASS, attempt: int = 1, **result: object
+    ) -> StepRef:
         step = self.records.start_step(run, PLAN.index(name), name, attempt)
         self.records.finish_step(step, StepResult(outcome, **result))
         return step
