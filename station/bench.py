@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from pki.environment import Ship, Test
-from pki.issue import Factory, Issuer
+from pki.issue import Factory
+from pki.issuer import Issuer
 from station.acceptance import AcceptanceServer, CheckResult, Expected, Visit
 from station.catalog.configuration import Configuration, render
 from station.catalog.recipes import Recipe
@@ -22,6 +23,9 @@ from station.drivers import Charger
 from station.errors import Aborted, ConfigError
 from station.model import DeviceIdentity, Environment, Measurement, OcppVersion, Phase
 from station.records import Records, RunRef
+
+
+Value = str | float | bool
 
 
 class Operator(Protocol):
@@ -78,17 +82,18 @@ class Bench:
     operator: Operator
     identity: DeviceIdentity
     stopping: threading.Event
-    on_progress: Callable[[float], None] = lambda share: None
+    on_progress: Callable[[float], None]
     phase: Phase = Phase.BLANK
     measurements: list[Measurement] = field(default_factory=list)
     detail: dict[str, object] = field(default_factory=dict)
     proven: set[str] = field(default_factory=set)
     """What was proven once in this run and need not be again."""
     resources: ExitStack = field(default_factory=ExitStack)
+    """What ends with the run, or before: the visit at the test endpoint."""
     visit: Visit | None = None
     """The unit's visit at the test endpoint, open from the step that makes it connect."""
 
-    def measure(self, name: str, value: str | float | bool, *, expected: str | float | bool | None = None) -> bool:
+    def measure(self, name: str, value: Value, *, expected: Value | None = None) -> bool:
         """Record a value, judged by equality where one is expected; return the verdict."""
         passed = expected is None or value == expected
         self.measurements.append(Measurement(name, value, expected=expected, passed=passed))
@@ -160,6 +165,11 @@ class Bench:
             self.visit = self.resources.enter_context(self.services.acceptance.expect(expected))
         return self.visit
 
+    def end_visit(self) -> None:
+        """Close the test endpoint for this unit."""
+        self.resources.close()
+        self.visit = None
+
     def take_checks(self, results: Sequence[CheckResult]) -> None:
         """Put the results of an acceptance sequence into the step's record."""
         self.note(checks=[{"name": r.name, "outcome": r.outcome.value, "seconds": r.seconds} for r in results])
@@ -175,4 +185,3 @@ class Bench:
         """Read settings back and return the names that differ."""
         found = self.charger.read_settings(tuple(wanted), deadline)
         return tuple(key for key, value in wanted.items() if found.get(key) != value)
-

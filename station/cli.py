@@ -7,22 +7,22 @@ import json
 import logging
 import sys
 from collections.abc import Callable
-from dataclasses import asdict, is_dataclass
-from datetime import datetime
+from dataclasses import asdict
 from functools import wraps
 from pathlib import Path
 from typing import ParamSpec
 
 import click
 
-from station.check import Finding, check_station
+from station.check import check_station, worst
 from station.config import StationConfig, load_station
 from station.daemon import run_station
+from station.describe import plain, run_line, unit_lines
 from station.detect import open_ports, slot_of, suggest_stanza
 from station.documents.passport import verify_passport
-from station.errors import ConfigError, ServiceError, StationError, UnitError
-from station.orders import create_order
-from station.records import open_records
+from station.errors import ConfigError, Defect, ServiceError, StationError, UnitError
+from station.orders import OrderOptions, create_order
+from station.records import RunFilter, UnitHistory, open_records
 from station.setup import InitOptions, init_station
 
 P = ParamSpec("P")
@@ -90,6 +90,12 @@ def main(*, verbose: bool) -> None:
 @click.option("--printer", default="file:labels", show_default=True, help="Label printer.")
 @click.option("--cpms", default="file:cpms", show_default=True, help="Charging management system.")
 @click.option("--order", default="WO-1", show_default=True, help="Work order that the line starts with.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address of the page and the OCPP server.")
+@click.option("--web-port", default=8080, show_default=True, help="TCP port of the operator page.")
+@click.option("--test-port", default=8443, show_default=True, help="TCP port of the OCPP server, test endpoint.")
+@click.option(
+    "--ship-port", default=8444, show_default=True, help="TCP port of the OCPP server, stand-in for the ship endpoint."
+)
 @exit_codes
 def init(directory: Path, **options: object) -> None:
     """Create a station directory with a commented station.toml and its database.
@@ -99,7 +105,9 @@ def init(directory: Path, **options: object) -> None:
     written = init_station(directory, InitOptions(**options))  # type: ignore[arg-type]
     for path in written:
         click.echo(f"created {path}")
-    click.echo(f"Next: put products, firmware and recipes into {directory}/catalog, run 'pki ceremony', 'station order create'.")
+    click.echo(
+        f"Next: put products, firmware and recipes into {directory}/catalog, run 'pki ceremony', 'station order create'."
+    )
 
 
 @main.command()
@@ -119,11 +127,7 @@ def check(directory: Path, *, as_json: bool) -> None:
             click.echo(f"{'ok  ' if finding.ok else 'BAD '} {finding.what}: {finding.detail}")
             if not finding.ok and finding.hint:
                 click.echo(f"     {finding.hint}")
-    sys.exit(_worst(findings))
-
-
-def _worst(findings: tuple[Finding, ...]) -> int:
-    return max((finding.exit_code for finding in findings if not finding.ok), default=0)
+    sys.exit(worst(findings))
 
 
 @main.command()
@@ -141,7 +145,7 @@ def run(directory: Path) -> None:
 def slots(directory: Path, *, as_json: bool) -> None:
     """List what is plugged in now, and print the stanza that binds an unknown port to a slot."""
     config = load_station(directory)
-    ports = open_ports(ports_uri(config))
+    ports = open_ports(config.located(config.station.ports))
     try:
         rows = [(slot_of(config.slot, port.path), port) for port in ports.list()]
     finally:
@@ -150,17 +154,13 @@ def slots(directory: Path, *, as_json: bool) -> None:
         _print_json([{"slot": slot.name if slot else None, **asdict(port)} for slot, port in rows])
         return
     for slot, port in rows:
-        click.echo(f"{('slot ' + slot.name) if slot else 'no slot':10} {port.path}  {port.node}  {port.product}".rstrip())
+        click.echo(
+            f"{('slot ' + slot.name) if slot else 'no slot':10} {port.path}  {port.node}  {port.product}".rstrip()
+        )
         if slot is None:
             click.echo(suggest_stanza(port))
     if not rows:
         click.echo("Nothing is plugged in.")
-
-
-def ports_uri(config: StationConfig) -> str:
-    """Return the ports URI with a directory made absolute."""
-    scheme, _, rest = config.station.ports.partition(":")
-    return f"dir:{config.directory / rest}" if scheme == "dir" else config.station.ports
 
 
 @main.command()
@@ -170,7 +170,7 @@ def ports_uri(config: StationConfig) -> str:
 @click.option("--verify", is_flag=True, help="Check the signature of the unit's passport; exit code 1 if it fails.")
 @exit_codes
 def unit(serial: str, directory: Path, *, as_json: bool, verify: bool) -> None:
-    """Show everything that is known about one unit: runs, steps, certificates, label, passport, registration.
+    """Show everything that is known about one unit: runs, steps, certificates, labels, passport, registration.
 
     \b
     Examples:
@@ -181,11 +181,91 @@ def unit(serial: str, directory: Path, *, as_json: bool, verify: bool) -> None:
     config = load_station(directory)
     with open_records(config.database_url, config.station.id) as records:
         history = records.unit_history(serial)
-        if history is None:
-            raise UnitError_unknown(serial)
-        if verify:
-            _verify(records.passport(serial))
+    if history is None:
+        raise UnitError(
+            Defect.WRONG_UNIT, f"There is no unit {serial} in these records.", hint="Check the serial number."
+        )
+    if verify:
+        _verify(history, config)
     if as_json:
         _print_json(history)
     else:
-        click.echo(describe_unit(history))
+        click.echo("\n".join(unit_lines(history)))
+
+
+def _verify(history: UnitHistory, config: StationConfig) -> None:
+    """Check the latest passport's signature against the factory's records certificate."""
+    if not history.passports:
+        raise UnitError(Defect.WRONG_UNIT, f"Unit {history.unit.serial} has no passport.", hint="Release it first.")
+    passport = history.passports[-1]
+    certificate = (config.pki_directory / "certificates" / "records.pem").read_text()
+    verify_passport(passport.document, passport.signature, certificate)
+    click.echo("The passport's signature is good.", err=True)
+
+
+@main.command()
+@DIRECTORY
+@AS_JSON
+@click.option("--unit", "serial", default="", help="Only runs of this unit.")
+@click.option("--limit", default=30, show_default=True, type=click.IntRange(1, 10_000), help="At most so many.")
+@exit_codes
+def runs(directory: Path, serial: str, limit: int, *, as_json: bool) -> None:
+    """List runs, newest first."""
+    config = load_station(directory)
+    with open_records(config.database_url, config.station.id) as records:
+        found = records.runs(RunFilter(unit=serial), limit)
+    if as_json:
+        _print_json(found)
+        return
+    for row in found:
+        click.echo(run_line(row))
+    if not found:
+        click.echo("No runs yet.")
+
+
+@main.group()
+def order() -> None:
+    """Work orders: what to build, and which serial numbers belong to it."""
+
+
+@order.command("create")
+@click.argument("name")
+@DIRECTORY
+@click.option("--recipe", required=True, help="Recipe of the catalogue that builds the units.")
+@click.option("--quantity", required=True, type=click.IntRange(1, 1_000_000), help="Units to build.")
+@click.option("--prefix", required=True, help="What serial numbers begin with, such as AC22-.")
+@click.option("--first", default=1, show_default=True, type=click.IntRange(0), help="First number of the serial block.")
+@click.option("--customer", default="", help="For whom.")
+@exit_codes
+def order_create(name: str, directory: Path, **options: object) -> None:
+    """Create a work order with its block of serial numbers.
+
+    \b
+    Example:
+      station order create WO-1001 --recipe ac22-eu --quantity 100 --prefix AC22- --first 1
+    """
+    created = create_order(load_station(directory), name, OrderOptions(**options))  # type: ignore[arg-type]
+    block = created.serials
+    click.echo(f"Order {created.id}: {created.quantity} units, {block.text(block.first)} to {block.text(block.last)}")
+
+
+@order.command("list")
+@DIRECTORY
+@AS_JSON
+@exit_codes
+def order_list(directory: Path, *, as_json: bool) -> None:
+    """List work orders with their progress."""
+    config = load_station(directory)
+    with open_records(config.database_url, config.station.id) as records:
+        found = [(row, records.counts(row.id)) for row in records.orders()]
+    if as_json:
+        _print_json([{"order": row, "counts": counts} for row, counts in found])
+        return
+    for row, counts in found:
+        click.echo(
+            f"{row.id:12} {row.recipe} r{row.recipe_revision}  {counts.released} of {counts.quantity} released  {row.state}"
+        )
+
+
+def _print_json(value: object) -> None:
+    click.echo(json.dumps(value, default=plain, indent=2))

@@ -129,6 +129,11 @@ class StationConfig:
         name = self.station.database
         return name if "://" in name else f"sqlite:///{self.directory / name}"
 
+    def located(self, uri: str) -> str:
+        """Return a URI with the path of `file:` and `dir:` made absolute, from the station directory."""
+        scheme, _, rest = uri.partition(":")
+        return f"{scheme}:{(self.directory / rest).resolve()}" if scheme in ("file", "dir") else uri
+
     @property
     def catalog(self) -> Path:
         """Return the directory of products, firmware, recipes and environments."""

@@ -13,14 +13,14 @@ from pathlib import Path
 from pki.environment import Ship, Test
 from pki.errors import PkiError
 from pki.issue import Factory, open_factory
-from pki.secret import read_secret
-from station.acceptance import AcceptanceServer, PersonaConfig, ServerConfig
+from pki.secret import secret
+from station.acceptance import AcceptanceServer, Limits, PersonaConfig, ServerConfig
 from station.bench import Services
 from station.catalog.recipes import Recipe, load_recipe
 from station.config import StationConfig
 from station.cpms import open_cpms
 from station.detect import open_ports
-from station.documents.printer import open_printer
+from station.documents.printers import open_printer
 from station.errors import ConfigError
 from station.line import Line
 from station.model import Environment
@@ -28,9 +28,14 @@ from station.outbox import OutboxWorker
 from station.records import Records, WorkOrder, open_records
 from station.steps import STEPS
 from station.steps.credentials import translated
-from station.web import create_app, serve
+from station.web import Documents
+from station.web.app import create_app
+from station.web.server import serve
 
 log = logging.getLogger(__name__)
+
+PASSPORTS = "passports"
+"""Where the PDFs of passports lie, below the station directory."""
 
 
 def run_station(config: StationConfig) -> None:
@@ -63,31 +68,44 @@ def opened(config: StationConfig) -> Iterator[tuple[Line, str]]:
         order = find_order(records, config)
         recipe = load_recipe(config.catalog, order.recipe, STEPS)
         check_order(order, recipe)
-        services = stack.enter_context(_services(config, records))
-        ports = stack.enter_context(open_ports(config.station.ports, config.directory))
+        services = stack.enter_context(_services(config, records, recipe))
+        ports = open_ports(config.located(config.station.ports))
+        stack.callback(ports.close)
         line = Line(config, services, recipe, order, ports)
-        worker = OutboxWorker(services, line.board, config.directory / "passports")
+        worker = OutboxWorker(services, line.board, config.directory / PASSPORTS)
         for run in interrupted:
             log.warning("run %s was interrupted and is closed ABORTED", run)
         line.start()
         worker.start()
         stack.callback(worker.stop, 10.0)
-        page = serve(create_app(line, **pages(config, records)), config.web.host, config.web.port)
-        stack.callback(page.stop)
-        yield line, page.address
+        page = create_app(line, title=config.station.id, documents=_documents(config, records), names=config.web.names)
+        server = serve(page, config.web.host, config.web.port)
+        stack.callback(server.stop)
+        yield line, server.url
+
+
+def _documents(config: StationConfig, records: Records) -> Documents:
+    def pdf(serial: str) -> bytes | None:
+        path = config.directory / PASSPORTS / f"{serial}.pdf"
+        return path.read_bytes() if path.exists() else None
+
+    def document(serial: str) -> bytes | None:
+        passport = records.passport(serial)
+        return passport.document if passport else None
+
+    return Documents(passport_pdf=pdf, passport_json=document)
 
 
 @contextmanager
-def _services(config: StationConfig, records: Records) -> Iterator[Services]:
+def _services(config: StationConfig, records: Records, recipe: Recipe) -> Iterator[Services]:
     with ExitStack() as stack:
         factory = stack.enter_context(opened_factory(config))
-        acceptance = AcceptanceServer(_acceptance(config, factory))
+        acceptance = AcceptanceServer(_acceptance(config, factory, recipe))
         acceptance.start()
         stack.callback(acceptance.stop)
-        token = read_secret(config.directory, config.cpms.token) if config.cpms.token else ""
-        cpms = open_cpms(config.cpms.uri, lambda: token, config.directory)
+        cpms = open_cpms(config.cpms.uri, lambda: secret(config.cpms.token, config.directory), config.directory)
         stack.callback(cpms.close)
-        printer = open_printer(config.printer.uri, config.directory)
+        printer = open_printer(config.located(config.printer.uri))
         yield Services(records, factory, acceptance, cpms, printer)
 
 
@@ -108,7 +126,7 @@ def opened_factory(config: StationConfig) -> Iterator[Factory]:
         factory.close()
 
 
-def _acceptance(config: StationConfig, factory: Factory) -> ServerConfig:
+def _acceptance(config: StationConfig, factory: Factory, recipe: Recipe) -> ServerConfig:
     """Give each persona its own server certificate and the roots of its own units."""
     personas = []
     for environment, kind, port in (
@@ -118,7 +136,9 @@ def _acceptance(config: StationConfig, factory: Factory) -> ServerConfig:
         files = factory.server_files(kind)
         roots = factory.client_roots(kind)
         personas.append(PersonaConfig(environment, port, files.chain, files.key, files.passphrase, roots))
-    return ServerConfig(config.acceptance.host, tuple(personas))
+    product = recipe.product.limits
+    limits = Limits(clock_seconds=product.clock_offset, ship_watch_seconds=product.ship_watch)
+    return ServerConfig(config.acceptance.host, tuple(personas), limits)
 
 
 def find_order(records: Records, config: StationConfig) -> WorkOrder:

@@ -29,7 +29,9 @@ FINISHED = (SlotState.FAIL, SlotState.ERROR, SlotState.ABORTED, SlotState.PASS)
 class Line:
     """Everything that the operator page may see and do; safe from all threads."""
 
-    def __init__(self, config: StationConfig, services: Services, recipe: Recipe, order: WorkOrder, ports: Ports) -> None:
+    def __init__(
+        self, config: StationConfig, services: Services, recipe: Recipe, order: WorkOrder, ports: Ports
+    ) -> None:
         slots = tuple(SlotView(slot.name, slot.port, SlotState.EMPTY) for slot in config.slot)
         counts = services.records.counts(order.id)
         self.board = Board(
@@ -99,10 +101,7 @@ class Line:
 
     def act(self, slot: str, action: str) -> ScanReply:
         """Do what a slot offers for a unit that was released before."""
-        worker = self._workers.get(slot)
-        if worker is None or action not in worker.view.actions:
-            return ScanReply(False, f"Slot {slot} does not offer '{action}' now.", slot)
-        return ScanReply(True, worker.act(action), slot)
+        return ScanReply(False, f"Slot {slot} does not offer '{action}' now.", slot)
 
     def _select(self, name: str) -> ScanReply:
         if name not in self._workers:

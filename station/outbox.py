@@ -3,6 +3,7 @@
 A message is done when its effect was read back, not when somebody answered "ok".
 """
 
+import json
 import logging
 import threading
 from collections.abc import Callable, Mapping
@@ -13,9 +14,9 @@ from station.bench import Services
 from station.board import Board
 from station.clock import utc_now
 from station.documents.passport import render_passport
-from station.errors import ServiceError, StationError
+from station.errors import Service, ServiceError, StationError
 from station.model import UnitRecord
-from station.records import OutboxRow
+from station.records import OutboxRow, RegistrationState
 from station.run import REGISTER, RENDER_PASSPORT
 from station.strict import parse
 
@@ -73,15 +74,20 @@ class OutboxWorker:
 
     def _register(self, row: OutboxRow) -> bytes:
         """Register the unit, read the record back and compare; only then may the unit be packed (F-G2, F-G3)."""
-        record = parse(UnitRecord, self._services.records.unit_record(row.key), f"unit {row.key}")
-        cpms = self._services.cpms
-        registration = cpms.register(record, row.revision)
-        self._services.records.registered(record.serial, registration)
-        return registration.digest.encode()
+        record = parse(UnitRecord, json.loads(row.body), f"message {row.ref}")
+        registration = self._services.cpms.register(record, row.revision)
+        state = self._services.records.registered(record.serial, registration)
+        if state is not RegistrationState.EQUAL:
+            raise ServiceError(
+                Service.CPMS, f"The CPMS's record of {record.serial} differs from ours.", stops_line=False
+            )
+        return state.value.encode()
 
     def _render(self, row: OutboxRow) -> bytes:
         """Write the passport as PDF beside its signed JSON."""
-        passport = self._services.records.passport(row.key)
+        passport = self._services.records.passport(row.unit)
+        if passport is None:
+            raise ServiceError(Service.DATABASE, f"There is no passport of {row.unit}.")
         pdf = render_passport(passport.document, passport.signature, passport.signer)
         self._passports.mkdir(parents=True, exist_ok=True)
         target = self._passports / f"{row.key}.pdf"
@@ -93,5 +99,3 @@ class OutboxWorker:
 
 def _title(row: OutboxRow) -> str:
     return f"{row.kind} of {row.key}"
-
-

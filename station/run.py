@@ -4,10 +4,11 @@ FAIL blames the unit, ERROR blames the station; a bug of ours is ERROR. Nothing 
 run starts at the first step, and each step finds out from the device what is already true.
 """
 
+import json
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from station.bench import Bench
 from station.catalog.recipes import StepPlan
@@ -15,7 +16,7 @@ from station.clock import Deadline, iso, utc_now
 from station.documents.passport import passport_document
 from station.errors import Aborted, Defect, LinkError, ServiceError, StationError, UnitError
 from station.model import Outcome, UnitRecord
-from station.records import Message, StepRef
+from station.records import Message, StepRef, StepResult
 from station.steps import STEPS, Step
 from station.steps.evidence import prove_identity
 from station.steps.record import unit_record
@@ -82,9 +83,9 @@ def _attempt(bench: Bench, position: int, plan: StepPlan, attempt: int) -> Verdi
     bench.detail.clear()
     started = time.monotonic()
     verdict, evidence = _judge(bench, STEPS[plan.use], plan)
-    bench.services.records.finish_step(
-        row,
+    result = StepResult(
         verdict.outcome if evidence is None else Outcome.SKIPPED,
+        fault=verdict.fault,
         reason=verdict.sentence,
         hint=verdict.hint,
         seconds=round(time.monotonic() - started, 3),
@@ -92,6 +93,7 @@ def _attempt(bench: Bench, position: int, plan: StepPlan, attempt: int) -> Verdi
         detail=dict(bench.detail),
         evidence=evidence,
     )
+    bench.services.records.finish_step(row, result)
     return verdict
 
 
@@ -130,9 +132,7 @@ def _evidence(bench: Bench, plan: StepPlan) -> StepRef:
         UnitError: No run of this unit with this hardware, recipe and firmware passed the step.
     """
     prove_identity(bench, Deadline(plan.limit_seconds))
-    found = bench.services.records.evidence(
-        bench.unit.serial, bench.unit.hardware_uid.hex(), bench.recipe.digest, bench.recipe.release.version, plan.use
-    )
+    found = bench.services.records.evidence(bench.run, plan.use)
     if found is None:
         message = f"The device is in phase {bench.phase.name.lower()}, but no record shows that it passed {plan.use}."
         raise UnitError(Defect.STALE_STATE, message, hint="Take the unit to rework.")
@@ -147,14 +147,16 @@ def _release(bench: Bench) -> Verdict:
         signature = bench.services.factory.sign(document)
     except Exception as error:  # the run's boundary, as in `_judge`
         log.exception("release of run %s", bench.run)
-        return Verdict(Outcome.ERROR, f"The passport could not be made ({type(error).__name__}).", "Call engineering.", "bug")
+        return Verdict(
+            Outcome.ERROR, f"The passport could not be made ({type(error).__name__}).", "Call engineering.", "bug"
+        )
     bench.services.records.release(
         bench.run,
         document,
         signature,
         bench.services.factory.record_certificate,
         (
-            Message(REGISTER, record.serial, document),
+            Message(REGISTER, record.serial, json.dumps(asdict(record)).encode()),
             Message(RENDER_PASSPORT, record.serial, b"{}"),
         ),
     )
@@ -163,5 +165,3 @@ def _release(bench: Bench) -> Verdict:
 
 def _passport(bench: Bench, record: UnitRecord) -> bytes:
     return passport_document(record, bench.services.records.passed_steps(bench.run))
-
-

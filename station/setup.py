@@ -6,7 +6,7 @@ from pathlib import Path
 import jinja2
 
 from station.config import load_station
-from station.records import open_records
+from station.records import upgrade
 
 TEMPLATE = Path(__file__).parent.parent / "templates" / "station"
 CATALOG = ("products", "environments", "recipes", "firmware")
@@ -43,8 +43,7 @@ def init_station(directory: Path, options: InitOptions) -> tuple[Path, ...]:
         settings.write_text(_settings(options))
         written.append(settings)
     config = load_station(directory)
-    with open_records(config.database_url, config.station.id):
-        pass
+    upgrade(config.database_url)
     return tuple(written)
 
 

@@ -22,9 +22,10 @@ from station.drivers import Charger, FindNode
 from station.drivers.table import DRIVERS
 from station.errors import Aborted, LinkError, StationError, UnitError
 from station.model import DeviceIdentity, Outcome, Phase, SlotState, SlotView, StepView
-from station.records import UnitRow, UnitState, WorkOrder
+from station.records import RunRequest, UnitRow, UnitState, WorkOrder
 from station.run import Verdict, execute
 from station.steps import STEPS
+from station.version import software_version
 
 log = logging.getLogger(__name__)
 
@@ -64,7 +65,7 @@ class SlotWorker:
         self._stopping = threading.Event()
         self._acknowledged = threading.Event()
         self._presence = Presence.EMPTY
-        self._swapped = threading.Event()
+        self._left = threading.Event()
         self._question: Question | None = None
         self._lock = threading.Lock()
         self._thread = threading.Thread(target=self._serve, name=f"slot-{slot.name}", daemon=True)
@@ -83,10 +84,10 @@ class SlotWorker:
         return not self._thread.is_alive()
 
     def see(self, change: Change) -> None:
-        """Take note of what is plugged now; a replaced device matters only to a slot that is done with the old one."""
+        """Take note of what is plugged now; only a slot that is done with its device cares when it left."""
         self._presence = change.after.presence
-        if change.kind is ChangeKind.REPLACED:
-            self._swapped.set()
+        if change.kind in (ChangeKind.REPLACED, ChangeKind.LEFT):
+            self._left.set()
 
     @property
     def waiting(self) -> bool:
@@ -171,13 +172,15 @@ class SlotWorker:
             )
         except Exception as error:  # the thread's boundary: a bug of ours in one slot must not silence the slot
             log.exception("slot %s", self.view.name)
-            verdict = Verdict(Outcome.ERROR, f"The station failed ({type(error).__name__}).", "Call engineering.", "bug")
+            verdict = Verdict(
+                Outcome.ERROR, f"The station failed ({type(error).__name__}).", "Call engineering.", "bug"
+            )
         if verdict is not None:
             self._conclude(verdict)
-        self._swapped.clear()
-        self._wait_while(lambda: self._presence is not Presence.EMPTY and not self._swapped.is_set())
+        self._left.clear()
         if verdict is not None and verdict.outcome is not Outcome.PASS:
-            self._wait_while(lambda: not self._acknowledged.is_set() and self._presence is Presence.EMPTY)
+            self._wait_while(lambda: not self._acknowledged.is_set())
+        self._wait_while(lambda: not self._left.is_set())
         self._clear()
 
     def _conclude(self, verdict: Verdict) -> None:
@@ -186,7 +189,11 @@ class SlotWorker:
         if verdict.stops_line:
             self._board.raise_alarm(verdict.sentence)
         self._show(
-            state=VERDICTS[verdict.outcome], sentence=verdict.sentence, hint=verdict.hint, acknowledged=False, progress=1.0
+            state=VERDICTS[verdict.outcome],
+            sentence=verdict.sentence,
+            hint=verdict.hint,
+            acknowledged=False,
+            progress=1.0,
         )
         counts = records.counts(order)
         self._board.show_totals(released=counts.released, failed=counts.failed)
@@ -242,15 +249,16 @@ class SlotWorker:
         )
 
     def _run(self, charger: Charger, identity: DeviceIdentity, serial: str) -> Verdict:
-        run = self._services.records.open_run(
-            serial,
-            slot=self.view.name,
-            hardware_uid=identity.uid.hex(),
+        request = RunRequest(
             order=self._order.id,
+            hardware_uid=identity.uid.hex(),
+            slot=self.view.name,
+            plan=tuple(plan.use for plan in self._recipe.file.step),
             firmware=self._recipe.release.version,
-            test_environment=self._recipe.test.digest,
-            ship_environment=self._recipe.ship.digest,
+            serial=serial,
+            software=software_version(),
         )
+        run = self._services.records.open_run(request)
         unit = UnitInWork(serial, identity.uid, self._order.id, self._order.customer)
         waiting = tuple(StepView(name, step.title, "waiting") for name, step in STEPS.items())
         self._show(state=SlotState.RUNNING, serial=serial, sentence="", hint="", steps=waiting, started=utc_now())

@@ -114,6 +114,8 @@ class Product:
     abilities: Abilities = Abilities()
     seal: Seal = Seal()
     limits: Limits = Limits()
+    security_counter: str = ""
+    """Device setting that shows the bootloader's anti-rollback counter; empty where the hardware shows none."""
     digest: str = ""
     """SHA-256 of the file; set when it is read."""
 
@@ -131,7 +133,8 @@ class Product:
     @property
     def not_shown(self) -> tuple[str, ...]:
         """Return what this hardware cannot prove, each as one sentence."""
-        return tuple(text for name, text in NOT_SHOWN.items() if not getattr(self.abilities, name))
+        shown = tuple(text for name, text in NOT_SHOWN.items() if not getattr(self.abilities, name))
+        return shown if self.security_counter else (*shown, "The hardware does not show its anti-rollback counter.")
 
 
 def load_product(directory: Path, name: str) -> Product:

@@ -1,5 +1,7 @@
 """The unit's configuration: rendered, written, kept over a restart, and compared with what was meant."""
 
+from collections.abc import Callable
+
 from station.bench import Bench
 from station.clock import Deadline
 from station.drivers import Clocks, ability
@@ -17,7 +19,13 @@ def configure(bench: Bench, deadline: Deadline) -> None:
         _check_clock(bench, deadline)
 
 
-def write_configuration(bench: Bench, environment: Environment, deadline: Deadline) -> None:
+def nothing() -> None:
+    """Do nothing."""
+
+
+def write_configuration(
+    bench: Bench, environment: Environment, deadline: Deadline, before_restart: Callable[[], None] = nothing
+) -> None:
     """Converge on the configuration of an environment; the device is restarted in any case.
 
     Raises:
@@ -29,6 +37,7 @@ def write_configuration(bench: Bench, environment: Environment, deadline: Deadli
     wanted = {key: value for key, value in configuration.device.items() if key in secrets or key in differing}
     if wanted:
         bench.charger.write_settings(wanted, deadline)
+    before_restart()
     bench.restart(deadline)
     lost = bench.settings_differ(configuration.readable, deadline)
     bench.measure(f"{environment}_configuration_kept", not lost, expected=True)

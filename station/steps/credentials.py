@@ -4,18 +4,18 @@ The order is key, package, receipt, claim, signature, installed, proven (design 
 asked which key it holds: the expected one continues, anything else is marked lost and a new key version starts.
 """
 
-from typing import TypeVar
+from dataclasses import dataclass
+from typing import Generic, Literal
 
-from pki.environment import Ship, Test
-from pki.errors import KeystoreError, PkiError, RequestRefused
-from pki.issue import Certificate, Issuer, Key
+from pki.environment import Certificate, E, Key, Ship, Test
+from pki.errors import KeystoreError, PkiError, ProfileError, RequestRefused
+from pki.issuer import Issuer
 from station.bench import Bench
 from station.clock import Deadline
 from station.drivers import Challenges, KeyPackages, StoredCertificates, ability
-from station.errors import Defect, Service, ServiceError, StationError, UnitError
+from station.errors import ConfigError, Defect, Service, ServiceError, StationError, UnitError
 from station.model import Environment, KeyOrigin, Proof
 
-E = TypeVar("E", Test, Ship)
 PROFILE = "station"
 NONCE_BYTES = 32
 
@@ -28,12 +28,18 @@ def credentials(bench: Bench, deadline: Deadline) -> None:
 
 
 def install_credentials(bench: Bench, environment: Environment, deadline: Deadline) -> None:
-    """Converge on one proven key with one certificate in the environment's key slot."""
+    """Converge on one proven key with one certificate in the environment's key slot.
+
+    Raises:
+        UnitError: The device holds, proves or keeps something else than it was given.
+        ServiceError: The HSM or the ledger is away.
+    """
+    factory = bench.services.factory
     try:
         if environment is Environment.TEST:
-            _install(bench, environment, bench.services.factory.issuer(Test), deadline)
+            Enrolment(bench, environment, factory.issuer(Test), deadline).converge()
         else:
-            _install(bench, environment, bench.services.factory.issuer(Ship), deadline)
+            Enrolment(bench, environment, factory.issuer(Ship), deadline).converge()
     except PkiError as error:
         raise translated(error) from error
 
@@ -41,120 +47,129 @@ def install_credentials(bench: Bench, environment: Environment, deadline: Deadli
 def translated(error: PkiError) -> StationError:
     """Turn an error of the PKI into the station's error of the same fault."""
     if isinstance(error, RequestRefused):
-        return UnitError(Defect.KEY, str(error))
+        return UnitError(Defect.KEY, error.message, hint=error.hint)
+    if isinstance(error, ProfileError):
+        return ConfigError(error.message, hint=error.hint)
     service = Service.HSM if isinstance(error, KeystoreError) else Service.PKI
-    return ServiceError(service, str(error), hint="Stop the line and call the PKI officer.")
+    return ServiceError(service, error.message, hint=error.hint)
 
 
-def _install(bench: Bench, environment: Environment, issuer: Issuer[E], deadline: Deadline) -> None:
-    key = _held_key(bench, environment, issuer, deadline)
-    if key is not None:
-        certificate = issuer.issue(key)
-        if not _accepts(bench, environment, certificate, deadline):
-            issuer.lose(key, "the device refuses the certificate of this key")
+@dataclass(frozen=True)
+class Enrolment(Generic[E]):
+    """One unit, one environment, and the issuer of just that environment."""
+
+    bench: Bench
+    environment: Environment
+    issuer: Issuer[E]
+    deadline: Deadline
+
+    @property
+    def slot(self) -> str:
+        """Return the device's key slot."""
+        return self.bench.key_slot(self.environment)
+
+    def converge(self) -> None:
+        """Find out what the device holds, do what is missing, and prove the result."""
+        key = self.held_key()
+        if key is not None and not self._takes(self._issued(key)):
+            self.issuer.lose(key, "the device refuses the certificate of this key")
             key = None
-    if key is None:
-        key = _new_key(bench, environment, issuer, deadline)
-        certificate = issuer.issue(key)
-        bench.charger.install_certificate(bench.key_slot(environment), certificate.der, deadline)
-    issuer.record(certificate, "installed")
-    write_file(bench, bench.recipe.product.files.chain(environment), certificate.chain_pem, deadline)
-    _prove(bench, environment, issuer, key, certificate, deadline)
+        if key is None:
+            key = self._new_key()
+            self.bench.charger.install_certificate(self.slot, self._issued(key).der, self.deadline)
+        self._prove(key, self._issued(key))
 
+    def held_key(self) -> Key[E] | None:
+        """Return the ledger's current key if the device still holds it; one that it does not hold is marked lost."""
+        key = self.issuer.current(self.bench.unit.serial, PROFILE)
+        if key is None:
+            return None
+        if not self._holds(key):
+            self.issuer.lose(key, "the device does not hold this key")
+            return None
+        return key
 
-def _held_key(bench: Bench, environment: Environment, issuer: Issuer[E], deadline: Deadline) -> Key[E] | None:
-    """Return the ledger's current key if the device still holds it; mark it lost otherwise."""
-    key = issuer.current(bench.unit.serial, PROFILE)
-    if key is None:
-        return None
-    if not _holds(bench, environment, issuer, key, deadline):
-        issuer.lose(key, "the device does not hold this key")
-        return None
-    return key
+    def challenged(self) -> bool:
+        """Tell whether the device holds the current key, letting it sign a fresh nonce; changes nothing."""
+        key = self.issuer.current(self.bench.unit.serial, PROFILE)
+        return key is not None and self._holds(key)
 
-
-def _holds(bench: Bench, environment: Environment, issuer: Issuer[E], key: Key[E], deadline: Deadline) -> bool:
-    """Ask the device whether it holds the key; hardware that can't say so is asked by its certificate later."""
-    if not bench.recipe.product.abilities.receipts:
-        return bench.identity.has_key
-    if (bench.identity.keys or {}).get(bench.key_slot(environment)) != key.spki:
-        return False
-    challenge(bench, environment, issuer, key, deadline)
-    return True
-
-
-def challenge(bench: Bench, environment: Environment, issuer: Issuer[E], key: Key[E], deadline: Deadline) -> None:
-    """Let the device sign a fresh nonce with the key in its slot.
-
-    Raises:
-        UnitError: The signature is not of the expected key.
-    """
-    nonce = bench.services.factory.random(NONCE_BYTES)
-    proof = ability(bench.charger, Challenges).challenge(bench.key_slot(environment), nonce, deadline)
-    _confirm(bench, issuer, key, nonce, proof, "challenge")
-
-
-def _confirm(bench: Bench, issuer: Issuer[E], key: Key[E], nonce: bytes, proof: Proof, kind: str) -> None:
-    try:
-        issuer.confirm(key, bench.unit.hardware_uid, nonce, proof.spki, proof.signature, kind=kind)
-    except RequestRefused as error:
-        message = f"The device could not prove that it holds its key: {error}."
-        raise UnitError(Defect.KEY, message) from error
-
-
-def _accepts(bench: Bench, environment: Environment, certificate: Certificate[E], deadline: Deadline) -> bool:
-    try:
-        bench.charger.install_certificate(bench.key_slot(environment), certificate.der, deadline)
-    except UnitError as error:
-        if error.defect is Defect.CERTIFICATE:
+    def _holds(self, key: Key[E]) -> bool:
+        """Ask the device whether it holds the key; hardware that can't say so is asked by its certificate later."""
+        if not self.bench.recipe.product.abilities.receipts:
+            return self.bench.identity.has_key
+        if (self.bench.identity.keys or {}).get(self.slot) != key.spki:
             return False
-        raise
-    return True
+        self._challenge(key)
+        return True
 
+    def _issued(self, key: Key[E]) -> Certificate[E]:
+        return self.issuer.issue(key, self.bench.recipe.environment(self.environment).owner)
 
-def _new_key(bench: Bench, environment: Environment, issuer: Issuer[E], deadline: Deadline) -> Key[E]:
-    if bench.recipe.file.key_origin is KeyOrigin.HSM:
-        return _key_from_hsm(bench, environment, issuer, deadline)
-    return _key_from_device(bench, environment, issuer, deadline)
+    def _takes(self, certificate: Certificate[E]) -> bool:
+        try:
+            self.bench.charger.install_certificate(self.slot, certificate.der, self.deadline)
+        except UnitError as error:
+            if error.defect is Defect.CERTIFICATE:
+                return False
+            raise
+        return True
 
+    def _new_key(self) -> Key[E]:
+        if self.bench.recipe.file.key_origin is KeyOrigin.HSM:
+            return self._key_from_hsm()
+        return self._key_from_device()
 
-def _key_from_hsm(bench: Bench, environment: Environment, issuer: Issuer[E], deadline: Deadline) -> Key[E]:
-    transport = bench.identity.transport
-    if transport is None:
-        raise UnitError(Defect.WRONG_HARDWARE, "The device has no transport key for a key born in the HSM.")
-    key, package = issuer.generate(bench.unit.serial, PROFILE, transport.spki)
-    nonce = bench.services.factory.random(NONCE_BYTES)
-    proof = ability(bench.charger, KeyPackages).deliver_key(bench.key_slot(environment), package, nonce, deadline)
-    _confirm(bench, issuer, key, nonce, proof, "receipt")
-    return key
+    def _key_from_hsm(self) -> Key[E]:
+        transport = self.bench.identity.transport
+        if transport is None:
+            raise UnitError(Defect.WRONG_HARDWARE, "The device has no transport key for a key born in the HSM.")
+        key, package = self.issuer.generate(self.bench.unit.serial, PROFILE, transport.spki)
+        nonce = self.bench.services.factory.random(NONCE_BYTES)
+        device = ability(self.bench.charger, KeyPackages)
+        return self._confirmed(key, nonce, device.deliver_key(self.slot, package, nonce, self.deadline), "receipt")
 
+    def _key_from_device(self) -> Key[E]:
+        """Let the device make its key; whatever key was there is of no record and is replaced."""
+        serial = self.bench.unit.serial
+        request = self.bench.charger.create_key(self.slot, serial, replace=True, deadline=self.deadline)
+        return self.issuer.adopt(serial, PROFILE, request, serial)
 
-def _key_from_device(bench: Bench, environment: Environment, issuer: Issuer[E], deadline: Deadline) -> Key[E]:
-    """Let the device make its key; whatever key was there is of no record and is replaced."""
-    slot, name = bench.key_slot(environment), bench.unit.serial
-    request = bench.charger.create_key(slot, name, replace=True, deadline=deadline)
-    key = issuer.adopt(bench.unit.serial, PROFILE, request, name)
-    if bench.recipe.product.abilities.receipts:
-        challenge(bench, environment, issuer, key, deadline)
-    return key
+    def _challenge(self, key: Key[E]) -> None:
+        """Let the device sign a fresh nonce with the key in its slot.
 
+        Raises:
+            UnitError: The signature is not of the expected key.
+        """
+        nonce = self.bench.services.factory.random(NONCE_BYTES)
+        device = ability(self.bench.charger, Challenges)
+        self._confirmed(key, nonce, device.challenge(self.slot, nonce, self.deadline), "challenge")
 
-def _prove(
-    bench: Bench, environment: Environment, issuer: Issuer[E], key: Key[E], certificate: Certificate[E], deadline: Deadline
-) -> None:
-    """Read the certificate back and let the device sign with its key, as far as this hardware can (F-D4)."""
-    slot, abilities = bench.key_slot(environment), bench.recipe.product.abilities
-    if abilities.certificate_readback:
-        found = ability(bench.charger, StoredCertificates).read_certificate(slot, deadline)
-        if found != certificate.der:
-            raise UnitError(Defect.CERTIFICATE, f"The device did not keep its {environment} certificate.")
-    if abilities.receipts:
-        challenge(bench, environment, issuer, key, deadline)
-    bench.measure(f"{environment}_certificate", certificate.serial)
-    bench.note(certificate_sha256=certificate.sha256, key_version=key.version, key_origin=key.origin)
-    bench.services.records.certificate_event(
-        bench.run, environment.value, certificate.serial, "installed", {"sha256": certificate.sha256}
-    )
+    def _confirmed(self, key: Key[E], nonce: bytes, proof: Proof, kind: Literal["receipt", "challenge"]) -> Key[E]:
+        uid = self.bench.unit.hardware_uid
+        try:
+            return self.issuer.confirm(key, uid, nonce, proof.spki, proof.signature, kind)
+        except RequestRefused as error:
+            message = f"The device could not prove that it holds its key: {error.message}."
+            raise UnitError(Defect.KEY, message) from error
+
+    def _prove(self, key: Key[E], certificate: Certificate[E]) -> None:
+        """Read back what the device keeps and let it sign with its key, as far as this hardware can (F-D4)."""
+        bench, abilities = self.bench, self.bench.recipe.product.abilities
+        chain = bench.recipe.product.files.chain(self.environment)
+        write_file(bench, chain, certificate.chain_pem.encode(), self.deadline)
+        if abilities.certificate_readback:
+            found = ability(bench.charger, StoredCertificates).read_certificate(self.slot, self.deadline)
+            if found != certificate.der:
+                raise UnitError(Defect.CERTIFICATE, f"The device did not keep its {self.environment} certificate.")
+        if abilities.receipts:
+            self._challenge(key)
+        self.issuer.record(certificate, "installed")
+        bench.measure(f"{self.environment}_certificate", certificate.serial)
+        bench.note(certificate_sha256=certificate.sha256, key_version=key.version, key_origin=key.origin.value)
+        bench.services.records.certificate_event(
+            bench.run, self.environment.value, certificate.serial, "installed", {"sha256": certificate.sha256}
+        )
 
 
 def write_file(bench: Bench, path: str, content: bytes, deadline: Deadline) -> None:

@@ -2,12 +2,11 @@
 
 from pki.environment import Ship, Test
 from pki.errors import PkiError
-from pki.issue import Issuer
 from station.bench import Bench
 from station.clock import Deadline
 from station.errors import Defect, UnitError
 from station.model import Environment
-from station.steps.credentials import PROFILE, challenge, translated
+from station.steps.credentials import Enrolment, translated
 
 
 def prove_identity(bench: Bench, deadline: Deadline) -> None:
@@ -20,21 +19,14 @@ def prove_identity(bench: Bench, deadline: Deadline) -> None:
     """
     if not bench.recipe.product.abilities.receipts or "challenged" in bench.proven:
         return
+    factory = bench.services.factory
     try:
-        held = _challenged(bench, Environment.SHIP, bench.services.factory.issuer(Ship), deadline) or _challenged(
-            bench, Environment.TEST, bench.services.factory.issuer(Test), deadline
+        held = (
+            Enrolment(bench, Environment.SHIP, factory.issuer(Ship), deadline).challenged()
+            or Enrolment(bench, Environment.TEST, factory.issuer(Test), deadline).challenged()
         )
     except PkiError as error:
         raise translated(error) from error
     if not held:
         raise UnitError(Defect.KEY, "The device holds none of the keys that this unit was given.")
     bench.proven.add("challenged")
-
-
-def _challenged(bench: Bench, environment: Environment, issuer: Issuer[Test] | Issuer[Ship], deadline: Deadline) -> bool:
-    key = issuer.current(bench.unit.serial, PROFILE)
-    held = (bench.identity.keys or {}).get(bench.key_slot(environment))
-    if key is None or held != key.spki:
-        return False
-    challenge(bench, environment, issuer, key, deadline)  # type: ignore[arg-type]
-    return True

@@ -7,6 +7,9 @@ from station.errors import Defect, UnitError
 from station.model import ImageState
 
 
+COUNTER_DIGITS = 10
+
+
 def flash(bench: Bench, deadline: Deadline) -> None:
     """Bring the device to the released firmware and prove it (F-C1, F-C3, F-C6).
 
@@ -16,7 +19,9 @@ def flash(bench: Bench, deadline: Deadline) -> None:
         content = rule.path.read_bytes()
         image = check_image(content, rule)
         _refuse_unsuited(bench, rule, image)
+        _refuse_rollback(bench, image, deadline)
         _converge(bench, content, image, deadline)
+        _refuse_rollback(bench, image, deadline)
         bench.measure(f"{rule.role}_version", bench.identity.firmware or image.version)
         bench.note(**{f"{rule.role}_sha256": rule.sha256, f"{rule.role}_digest": image.digest.hex()})
 
@@ -26,6 +31,19 @@ def _refuse_unsuited(bench: Bench, rule: ImageRule, image: CheckedImage) -> None
     hardware = bench.identity.hardware
     if hardware and hardware not in rule.hardware:
         raise UnitError(Defect.WRONG_HARDWARE, f"Firmware {image.version} is not for hardware {hardware}.")
+
+
+def _refuse_rollback(bench: Bench, image: CheckedImage, deadline: Deadline) -> None:
+    """Compare the device's anti-rollback counter with the image's, before and after: it is never to be lowered (F-C6)."""
+    key = bench.recipe.product.security_counter
+    if not key:
+        return
+    raw = bench.charger.read_settings((key,), deadline)[key] or b""
+    if not raw.isdigit() or len(raw) > COUNTER_DIGITS:
+        raise UnitError(Defect.FIRMWARE, "The device does not show its anti-rollback counter, as its product declares.")
+    if not bench.measure_within("security_counter", float(raw), "", 0, image.security_counter):
+        message = f"The device's anti-rollback counter is {int(raw)}; firmware {image.version} has {image.security_counter}."
+        raise UnitError(Defect.FIRMWARE, message)
 
 
 def _converge(bench: Bench, content: bytes, image: CheckedImage, deadline: Deadline) -> None:

@@ -1,0 +1,44 @@
+"""Create work orders from the catalogue: what an order builds is pinned by the recipe's digest when it is made."""
+
+from dataclasses import dataclass
+
+from station.catalog.recipes import load_recipe
+from station.config import StationConfig
+from station.records import SerialBlock, WorkOrder, open_records
+from station.steps import STEPS
+
+
+@dataclass(frozen=True)
+class OrderOptions:
+    """What a work order is asked for."""
+
+    recipe: str
+    quantity: int
+    prefix: str
+    first: int = 1
+    customer: str = ""
+
+
+def create_order(config: StationConfig, name: str, options: OrderOptions) -> WorkOrder:
+    """Create a work order; asking again for the same one changes nothing.
+
+    Raises:
+        ConfigError: The recipe is wrong, or the order or its serials exist with other content.
+    """
+    recipe = load_recipe(config.catalog, options.recipe, STEPS)
+    order = WorkOrder(
+        id=name,
+        product=recipe.product.name,
+        recipe=recipe.file.name,
+        recipe_revision=recipe.file.revision,
+        recipe_digest=recipe.digest,
+        quantity=options.quantity,
+        customer=options.customer,
+        serials=SerialBlock(options.prefix, options.first, options.first + options.quantity - 1),
+        test_environment=recipe.test.name,
+        ship_environment=recipe.ship.name,
+    )
+    with open_records(config.database_url, config.station.id) as records:
+        if records.order(name) != order:
+            records.create_order(order)
+    return order
