@@ -93,16 +93,20 @@ def settings(exam: Exam) -> None:
         if word not in _WRITTEN:
             shown = "a new value" if is_secret(name) else f"'{value}'"
             raise UnitError(Defect.CONFIGURATION, f"The unit refuses {shown} for {name}: {printable(word)}.")
-        if word == "Accepted":
-            _read_back(exam, name, value)
-        else:
+        if word == "RebootRequired":
             exam.notes.append(f"{name} takes effect after a restart.")
+            continue
+        wrong = _read_back(exam, name, value)
+        if wrong:
+            raise _no_effect(f"{name} = {value}", wrong)
 
 
 def settings_kept(exam: Exam) -> None:
     """Read each setting again, after the restart."""
     for name, value in _wanted(exam).items():
-        _read_back(exam, name, value)
+        wrong = _read_back(exam, name, value)
+        if wrong:
+            raise UnitError(Defect.CONFIGURATION, f"After the restart, {name} is not {value}: {wrong}.")
 
 
 def _wanted(exam: Exam) -> Mapping[str, str]:
@@ -110,14 +114,14 @@ def _wanted(exam: Exam) -> Mapping[str, str]:
     return {exam.dialect.heartbeat: str(exam.visit.limits.heartbeat_seconds), **exam.settings}
 
 
-def _read_back(exam: Exam, name: str, value: str) -> None:
+def _read_back(exam: Exam, name: str, value: str) -> str:
+    """Read a setting and return what is wrong with it; one that holds a secret cannot be read and is not tried."""
     if is_secret(name):
-        return
+        return ""
     found = exam.dialect.read(exam.visit, name, exam.deadline)
-    if not exam.compare(name, printable(found or "", 200), value):
-        told = "cannot be read" if found is None else f"reads '{printable(found)}'"
-        message = f"The unit accepted {name}='{value}' but nothing changed: it {told}."
-        raise UnitError(Defect.CONFIGURATION, message)
+    if exam.compare(name, found or "", value):
+        return ""
+    return "it cannot be read" if found is None else f"it reads '{printable(found)}'"
 
 
 def accept(exam: Exam) -> None:

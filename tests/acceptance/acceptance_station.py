@@ -116,14 +116,14 @@ class Station:
         if action == "Reset" and action not in self.overrides:
             self._reset(unique_id)
             return
-        answer = self.overrides[action] if action in self.overrides else getattr(self, f"on_{action}")(payload)
+        answer = self.overrides[action] if action in self.overrides else getattr(self, f"on_{action.lower()}")(payload)
         answer = answer(payload) if callable(answer) else answer
         if isinstance(answer, str):
             self.link.send(json.dumps([4, unique_id, answer, "", {}]))
         elif answer is not None:
             self.link.send(json.dumps([3, unique_id, answer]))
         if action not in self.overrides:
-            getattr(self, f"after_{action}", lambda payload: None)(payload)
+            getattr(self, f"after_{action.lower()}", lambda payload: None)(payload)
 
     def _answered(self, message: list[Any]) -> None:
         action = self.asked.pop(message[1], "")
@@ -171,20 +171,20 @@ class Station:
 
     # What it does when asked
 
-    def on_GetConfiguration(self, payload: dict[str, Any]) -> dict[str, Any]:
+    def on_getconfiguration(self, payload: dict[str, Any]) -> dict[str, Any]:
         known = {"HeartbeatInterval": "60", **self.settings}
         asked = payload.get("key") or list(known)
         items = [{"key": key, "readonly": False, "value": known[key]} for key in asked if key in known]
         return {"configurationKey": items, "unknownKey": [key for key in asked if key not in known]}
 
-    def on_ChangeConfiguration(self, payload: dict[str, Any]) -> dict[str, Any]:
+    def on_changeconfiguration(self, payload: dict[str, Any]) -> dict[str, Any]:
         self.settings[payload["key"]] = payload["value"]
         return {"status": "Accepted"}
 
-    def on_GetBaseReport(self, payload: dict[str, Any]) -> dict[str, Any]:
+    def on_getbasereport(self, payload: dict[str, Any]) -> dict[str, Any]:
         return {"status": "Accepted"}
 
-    def after_GetBaseReport(self, payload: dict[str, Any]) -> None:
+    def after_getbasereport(self, payload: dict[str, Any]) -> None:
         known = {"OCPPCommCtrlr.HeartbeatInterval": "60", **self.settings}
         for index, (name, value) in enumerate(known.items()):
             component, variable = name.split(".")
@@ -197,22 +197,22 @@ class Station:
             more = {"seqNo": index, "tbc": index + 1 < len(known), "generatedAt": self.now()}
             self.ask("NotifyReport", {"requestId": payload["requestId"], "reportData": [item], **more})
 
-    def on_GetVariables(self, payload: dict[str, Any]) -> dict[str, Any]:
+    def on_getvariables(self, payload: dict[str, Any]) -> dict[str, Any]:
         known = {"OCPPCommCtrlr.HeartbeatInterval": "60", **self.settings}
         item = payload["getVariableData"][0]
         value = known.get(f"{item['component']['name']}.{item['variable']['name']}")
         found = {"attributeStatus": "Accepted", "attributeValue": value} if value else {"attributeStatus": "Rejected"}
         return {"getVariableResult": [{**item, **found}]}
 
-    def on_SetVariables(self, payload: dict[str, Any]) -> dict[str, Any]:
+    def on_setvariables(self, payload: dict[str, Any]) -> dict[str, Any]:
         item = dict(payload["setVariableData"][0])
         self.settings[f"{item['component']['name']}.{item['variable']['name']}"] = item.pop("attributeValue")
         return {"setVariableResult": [{**item, "attributeStatus": "Accepted"}]}
 
-    def on_TriggerMessage(self, payload: dict[str, Any]) -> dict[str, Any]:
+    def on_triggermessage(self, payload: dict[str, Any]) -> dict[str, Any]:
         return {"status": "Accepted"}
 
-    def after_TriggerMessage(self, payload: dict[str, Any]) -> None:
+    def after_triggermessage(self, payload: dict[str, Any]) -> None:
         wanted = payload["requestedMessage"]
         if wanted == "BootNotification":
             self.boot()
@@ -221,10 +221,10 @@ class Station:
         else:
             self.ask(wanted, {})
 
-    def on_ChangeAvailability(self, payload: dict[str, Any]) -> dict[str, Any]:
+    def on_changeavailability(self, payload: dict[str, Any]) -> dict[str, Any]:
         return {"status": "Accepted"}
 
-    def after_ChangeAvailability(self, payload: dict[str, Any]) -> None:
+    def after_changeavailability(self, payload: dict[str, Any]) -> None:
         state = "Available" if payload.get("type", payload.get("operationalStatus")) == "Operative" else "Unavailable"
         connector = payload.get("connectorId") or payload.get("evse", {}).get("id", 0)
         for each in [connector] if connector else range(1, self.connectors + 1):
@@ -241,20 +241,20 @@ class Station:
         elif self.reset_style == "same socket":
             self.boot()
 
-    def on_ClearCache(self, payload: dict[str, Any]) -> dict[str, Any]:
+    def on_clearcache(self, payload: dict[str, Any]) -> dict[str, Any]:
         return {"status": "Accepted"}
 
-    def on_GetLocalListVersion(self, payload: dict[str, Any]) -> dict[str, Any]:
+    def on_getlocallistversion(self, payload: dict[str, Any]) -> dict[str, Any]:
         return {"listVersion" if self.version == V16 else "versionNumber": self.list_version}
 
-    def on_SendLocalList(self, payload: dict[str, Any]) -> dict[str, Any]:
+    def on_sendlocallist(self, payload: dict[str, Any]) -> dict[str, Any]:
         self.list_version = 0
         return {"status": "Accepted"}
 
-    def on_ClearChargingProfile(self, payload: dict[str, Any]) -> dict[str, Any]:
+    def on_clearchargingprofile(self, payload: dict[str, Any]) -> dict[str, Any]:
         return {"status": "Unknown"}
 
-    def on_GetInstalledCertificateIds(self, payload: dict[str, Any]) -> dict[str, Any]:
+    def on_getinstalledcertificateids(self, payload: dict[str, Any]) -> dict[str, Any]:
         if not self.roots:
             return {"status": "NotFound"}
         if self.version == V16:
@@ -262,7 +262,7 @@ class Station:
         chain = [{"certificateType": "CSMSRootCertificate", "certificateHashData": root} for root in self.roots]
         return {"status": "Accepted", "certificateHashDataChain": chain}
 
-    def on_DeleteCertificate(self, payload: dict[str, Any]) -> dict[str, Any]:
+    def on_deletecertificate(self, payload: dict[str, Any]) -> dict[str, Any]:
         self.roots = [root for root in self.roots if root != payload["certificateHashData"]]
         return {"status": "Accepted"}
 

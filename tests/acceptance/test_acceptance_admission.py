@@ -106,11 +106,13 @@ def test_a_liar_harms_only_itself(bench: Any) -> None:
     good, liar = bench.credential(), bench.credential("AC22-000002")
     mine = bench.expected(good)
     other = bench.expected(liar, identity="AC22-000002", serial="AC22-000002")
-    with bench.server.expect(other) as suspect:
-        with bench.station(liar, serial="AC22-000002", identity="AC22-000001"):
-            assert meet(bench, mine, good) is None
-            with pytest.raises(UnitError, match="connected to path '/ocpp/AC22-000001'"):
-                run_sequence(suspect, CONNECT[OcppVersion.V201], settings={}, deadline=Deadline(5))
+    with (
+        bench.server.expect(other) as suspect,
+        bench.station(liar, serial="AC22-000002", identity="AC22-000001"),
+    ):
+        assert meet(bench, mine, good) is None
+        with pytest.raises(UnitError, match="connected to path '/ocpp/AC22-000001'"):
+            run_sequence(suspect, CONNECT[OcppVersion.V201], settings={}, deadline=Deadline(5))
 
 
 def test_nobody_expects_a_stranger(bench: Any) -> None:
@@ -151,9 +153,12 @@ def test_a_test_certificate_does_not_open_the_ship_endpoint(bench: Any) -> None:
     ship = bench.credential(environment=Environment.SHIP)
     expected = bench.expected(ship, environment=Environment.SHIP)
     test = bench.credential()
-    with bench.server.expect(expected) as visit, bench.station(test, Environment.SHIP):
-        with pytest.raises(UnitError, match="issued was") as caught:
-            run_sequence(visit, CONNECT[OcppVersion.V201], settings={}, deadline=Deadline(5))
+    with (
+        bench.server.expect(expected) as visit,
+        bench.station(test, Environment.SHIP),
+        pytest.raises(UnitError, match="issued was") as caught,
+    ):
+        run_sequence(visit, CONNECT[OcppVersion.V201], settings={}, deadline=Deadline(5))
     assert caught.value.defect is Defect.CERTIFICATE
 
 
@@ -168,9 +173,12 @@ def test_a_certificate_that_tls_refuses_is_explained(bench: Any, kind: str) -> N
 
 def test_the_same_unit_cannot_be_expected_twice(bench: Any) -> None:
     expected = bench.expected(bench.credential())
-    with bench.server.expect(expected), pytest.raises(RuntimeError, match="already expected"):
-        with bench.server.expect(replace(expected, serial="AC22-000002")):
-            pass
+    with (
+        bench.server.expect(expected),
+        pytest.raises(RuntimeError, match="already expected"),
+        bench.server.expect(replace(expected, serial="AC22-000002")),
+    ):
+        pass
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
@@ -178,7 +186,9 @@ def test_old_tls_is_refused(bench: Any) -> None:
     context = ssl.create_default_context(cadata=bench.bench_root.pem.decode())
     context.minimum_version, context.maximum_version = ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_1
     context.set_ciphers("ALL:@SECLEVEL=0")
-    with socket.create_connection(("127.0.0.1", bench.server.port(Environment.TEST)), 5) as raw:
-        with pytest.raises(ssl.SSLError):
-            context.wrap_socket(raw, server_hostname="localhost")
+    with (
+        socket.create_connection(("127.0.0.1", bench.server.port(Environment.TEST)), 5) as raw,
+        pytest.raises(ssl.SSLError),
+    ):
+        context.wrap_socket(raw, server_hostname="localhost")
     assert wait_for(lambda: "UNSUPPORTED_PROTOCOL" in verdicts(bench)[-1])

@@ -85,7 +85,7 @@ BAD = {
     "errors at reset": ({"overrides": {"Reset": "InternalError"}}, Defect.OCPP, "Reset with the error InternalError"),
     "ignores settings": (
         {"overrides": {"ChangeConfiguration": wrong_setting, "SetVariables": wrong_setting}},
-        Defect.CONFIGURATION,
+        Defect.OCPP,
         "but nothing changed: it reads '60'",
     ),
 }
@@ -143,14 +143,16 @@ def test_a_unit_that_cannot_be_triggered_boots_by_itself(bench: Any) -> None:
     credential = bench.credential()
     refuse = {"TriggerMessage": "NotImplemented"}
     sequence = [check for check in ACCEPTANCE[OcppVersion.V201] if check.name in {"connect", "boot", "accept"}]
-    with bench.server.expect(bench.expected(credential)) as visit:
-        with bench.station(credential, overrides=refuse) as station:
-            run_sequence(visit, sequence[:2], settings={}, deadline=Deadline(10))
-            station.boot()
-            visit.until(lambda: len(visit.messages("BootNotification")) > 1 or None, Deadline(5))
-            threading_boot = station.boot
-            station.overrides["TriggerMessage"] = lambda payload: (threading_boot(), "NotImplemented")[1]
-            results = run_sequence(visit, sequence[2:], settings={}, deadline=Deadline(5))
+    with (
+        bench.server.expect(bench.expected(credential)) as visit,
+        bench.station(credential, overrides=refuse) as station,
+    ):
+        run_sequence(visit, sequence[:2], settings={}, deadline=Deadline(10))
+        station.boot()
+        visit.until(lambda: len(visit.messages("BootNotification")) > 1 or None, Deadline(5))
+        threading_boot = station.boot
+        station.overrides["TriggerMessage"] = lambda payload: (threading_boot(), "NotImplemented")[1]
+        results = run_sequence(visit, sequence[2:], settings={}, deadline=Deadline(5))
     assert "was answered with NotImplemented" in results[0].detail
 
 
