@@ -1,0 +1,99 @@
+"""What every request passes and every response carries: small bodies, our own pages only, strict headers."""
+
+import asyncio
+from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+MOST_BYTES = 4096
+MOST_SECONDS = 5.0
+
+HEADERS = {
+    "Content-Security-Policy": "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=(), serial=(), usb=()",
+}
+
+
+class Guard:
+    """ASGI middleware around the whole application."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        """Guard an application."""
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Refuse what is too big, too slow or from elsewhere; pass on the rest."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                _strengthen(MutableHeaders(scope=message), scope["path"])
+            await send(message)
+
+        if scope["method"] in ("GET", "HEAD"):
+            await self._app(scope, receive, send_with_headers)
+        else:
+            await self._change(scope, receive, send_with_headers)
+
+    async def _change(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if not from_our_own_page(Headers(scope=scope)):
+            await refusal(403, "A page from elsewhere may not act on this station.")(scope, receive, send)
+            return
+        try:
+            body = await asyncio.wait_for(_read(receive), MOST_SECONDS)
+        except TimeoutError:
+            await refusal(408, "The request took too long.")(scope, receive, send)
+            return
+        if len(body) > MOST_BYTES:
+            await refusal(413, f"The request is longer than {MOST_BYTES} bytes.")(scope, receive, send)
+            return
+        await self._app(scope, _replay(body, receive), send)
+
+
+def refusal(status: int, sentence: str) -> JSONResponse:
+    """Return a refusal in the form of a scan's reply."""
+    return JSONResponse({"accepted": False, "sentence": sentence, "slot": ""}, status)
+
+
+def from_our_own_page(headers: Headers) -> bool:
+    """Tell whether a request comes from a page of this station or from no browser at all."""
+    if site := headers.get("sec-fetch-site"):
+        return site in ("same-origin", "none")
+    origin = headers.get("origin")
+    return origin is None or urlsplit(origin).netloc == headers.get("host")
+
+
+async def _read(receive: Receive) -> bytes:
+    """Return the body, or just more than the most we take of it."""
+    body = b""
+    while len(body) <= MOST_BYTES:
+        message = await receive()
+        body += message.get("body", b"")
+        if not message.get("more_body", False):
+            break
+    return body
+
+
+def _replay(body: bytes, receive: Receive) -> Receive:
+    waiting = [body]
+
+    async def again() -> Message:
+        if waiting:
+            return {"type": "http.request", "body": waiting.pop(), "more_body": False}
+        return await receive()
+
+    return again
+
+
+def _strengthen(headers: MutableHeaders, path: str) -> None:
+    headers.update(HEADERS)
+    headers["Cache-Control"] = "no-cache" if path.startswith("/static/") else "no-store"
