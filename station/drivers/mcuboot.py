@@ -1,0 +1,283 @@
+"""Chargers with Zephyr and MCUboot, spoken to by SMP over a serial port; vendor group 64 for keys and identity.
+
+Blocking, one object per slot, used by one thread at a time. The library's own client is asynchronous, never resends and
+puts whole requests into its errors, so only its message types are used; waiting is one poll() on the open port.
+Ref: station/drivers/README.md.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+
+from smpclient.requests.image_management import ImageStatesRead, ImageStatesWrite
+from smpclient.requests.os_management import DateTimeRead, DateTimeWrite
+from smpclient.requests.settings_management import CommitSettings, ReadSetting, SaveSettings, WriteSetting
+
+from station.clock import Deadline
+from station.drivers import FindNode
+from station.drivers import smp_transfer as transfer
+from station.drivers.smp_errors import FILES, IMAGE, NOT_FOUND, SETTINGS, Refused, explain
+from station.drivers.smp_identity import to_identity
+from station.drivers.smp_images import image_states
+from station.drivers.smp_link import KEY_GENERATION, SLOW, Link
+from station.drivers.smp_messages import (
+    CertificateRead,
+    CertificateWrite,
+    ChallengeWrite,
+    IdentityRead,
+    KeyRead,
+    KeyWrite,
+    LockWrite,
+    SerialWrite,
+)
+from station.drivers.smp_package import send_package, to_proof
+from station.drivers.smp_port import Broken
+from station.drivers.smp_session import REBINDS, SmpSession
+from station.errors import Defect, LinkError, UnitError
+from station.model import DeviceIdentity, ImageState, Proof
+
+_NO_FREE_SLOT, _ALREADY_PENDING = 9, 28
+_KEY_NOT_FOUND, _NO_SUCH_FILE = 3, 3
+_LONGEST_CLOCK_TEXT = 40
+LARGEST_SETTING = 4096
+"""Bytes of a setting's value that are believed."""
+
+
+def open_charger(find_node: FindNode, *, expected_uid: bytes | None = None) -> "McubootCharger":
+    """Return a charger at the port that `find_node` names; it is contacted at the first call.
+
+    Args:
+        find_node: returns the device file now at the slot's port.
+        expected_uid: the only hardware UID to accept; without it, the first one that answers.
+    """
+    return McubootCharger(SmpSession(find_node, expected_uid))
+
+
+class McubootCharger:
+    """A `Charger` with every optional ability; hardware with less refuses what it does not have."""
+
+    def __init__(self, session: SmpSession) -> None:
+        """Speak over a session."""
+        self._session = session
+
+    def identify(self, deadline: Deadline) -> DeviceIdentity:
+        """Read who the device says it is; opens the port if needed."""
+        self._session.bound(deadline)
+        if self._session.recovery:
+            raise UnitError(Defect.FIRMWARE, "Only the charger's bootloader answers; it has no firmware.")
+        ask = IdentityRead()
+        found = to_identity(self._session.perform("asking who it is", lambda link: link.ask(ask, deadline), deadline))
+        self._session.check_uid(found)
+        return found
+
+    def in_recovery(self, deadline: Deadline) -> bool:
+        """Tell whether only the bootloader answers (blank part, or no bootable image)."""
+        self._session.bound(deadline)
+        return self._session.recovery
+
+    def firmware(self, deadline: Deadline) -> tuple[ImageState, ...]:
+        """List the firmware slots."""
+        ask = ImageStatesRead()
+        answer = self._session.perform("listing firmware", lambda link: link.ask(ask, deadline), deadline)
+        return image_states(answer)
+
+    def write_firmware(self, image: bytes, deadline: Deadline) -> Iterator[int]:
+        """Write an image into the free slot, yielding the bytes written; a broken transfer resumes.
+
+        A slot that is taken by an unfinished update is freed by restarting: MCUboot then finishes or reverts it.
+        """
+        upload = transfer.ImageUpload(image)
+        for _ in range(REBINDS):
+            link = self._session.bound(deadline)
+            with self._session.explained("writing firmware"):
+                try:
+                    yield from upload.run(link, deadline)
+                except Broken:
+                    self._session.close()
+                except Refused as refused:
+                    if not refused.is_one_of(IMAGE, _NO_FREE_SLOT):
+                        raise
+                    self._session.restart(deadline)
+                else:
+                    return
+        raise LinkError("Writing the firmware was interrupted too often.")
+
+    def try_firmware(self, digest: bytes, deadline: Deadline) -> None:
+        """Make the device boot the image once; does nothing in recovery mode. Proves nothing: read `firmware` back."""
+        if self.in_recovery(deadline):
+            return
+
+        def mark(link: Link) -> None:
+            try:
+                link.ask(ImageStatesWrite(hash=digest, confirm=False), deadline)
+            except Refused as refused:
+                # The answer to a first attempt may have been lost: then the mark is there already.
+                marked = any(state.pending and state.digest == digest for state in self.firmware(deadline))
+                if not (marked and refused.is_one_of(IMAGE, _ALREADY_PENDING, _NO_FREE_SLOT)):
+                    raise
+
+        self._session.perform("marking firmware for a test", mark, deadline)
+
+    def confirm_firmware(self, digest: bytes, deadline: Deadline) -> None:
+        """Make the running image permanent; refused unless it is the one with this digest."""
+        if not any(state.active and state.digest == digest for state in self.firmware(deadline)):
+            raise UnitError(Defect.FIRMWARE, "The charger does not run the firmware that is to be confirmed.")
+        # Without a hash it is the running image that is confirmed, never one that was not booted yet.
+        confirm = ImageStatesWrite(confirm=True)
+        self._session.perform("confirming firmware", lambda link: link.ask(confirm, deadline), deadline)
+
+    def restart(self, deadline: Deadline) -> None:
+        """Restart the device and return when the same hardware UID answers again at the same port."""
+        self._session.restart(deadline)
+
+    def read_settings(self, keys: Sequence[str], deadline: Deadline) -> dict[str, bytes | None]:
+        """Read device settings; None for a key that is not set."""
+        return self._session.perform(
+            "reading settings", lambda link: {key: _read_setting(link, key, deadline) for key in keys}, deadline
+        )
+
+    def write_settings(self, values: Mapping[str, bytes], deadline: Deadline) -> None:
+        """Write device settings and make them durable; all of them again if the device vanished in between."""
+
+        def write(link: Link) -> None:
+            for key, value in values.items():
+                with self._session.explained(f"writing setting {key}"):
+                    link.ask(WriteSetting(name=key, val=value), deadline)
+            link.ask(CommitSettings(), deadline)
+            link.ask(SaveSettings(), deadline, patience=SLOW)
+
+        self._session.perform("saving settings", write, deadline)
+
+    def read_file(self, path: str, deadline: Deadline) -> bytes | None:
+        """Read a file, or None where there is none."""
+
+        def read(link: Link) -> bytes | None:
+            try:
+                return transfer.download(link, path, deadline)
+            except Refused as refused:
+                if refused.is_one_of(FILES, _NO_SUCH_FILE) or refused.is_one_of(None, NOT_FOUND):
+                    return None
+                raise
+
+        return self._session.perform(f"reading {path}", read, deadline)
+
+    def write_file(self, path: str, content: bytes, deadline: Deadline) -> None:
+        """Write a whole file."""
+        self._session.perform(f"writing {path}", lambda link: transfer.upload(link, path, content, deadline), deadline)
+
+    def create_key(self, slot: str, common_name: str, *, replace: bool, deadline: Deadline) -> bytes:
+        """Let the device make a key pair and return its PKCS#10 request (DER)."""
+        ask = KeyWrite(cn=common_name, force=replace, slot=slot or None)
+
+        def create(link: Link) -> bytes:
+            return link.ask(ask, deadline, patience=KEY_GENERATION, once=True).csr
+
+        return self._session.perform("making a key", create, deadline)
+
+    def install_certificate(self, slot: str, certificate: bytes, deadline: Deadline) -> None:
+        """Store the leaf certificate (DER) beside its key; the device refuses one of another key."""
+        ask = CertificateWrite(cert=certificate, slot=slot or None)
+        self._session.perform("installing the certificate", lambda link: link.ask(ask, deadline), deadline)
+
+    def lock(self, deadline: Deadline) -> None:
+        """Close the device for good."""
+
+        def lock(link: Link) -> None:
+            try:
+                link.ask(LockWrite(), deadline, patience=SLOW)
+            except Refused:
+                # The answer to a first attempt may have been lost: a locked device refuses to be locked again.
+                if not link.ask(IdentityRead(), deadline).locked:
+                    raise
+
+        self._session.perform("locking", lock, deadline)
+
+    def deliver_key(self, slot: str, package: bytes, nonce: bytes, deadline: Deadline) -> Proof:
+        """Hand over a CMS EnvelopedData and return the device's signed receipt over `nonce` (32 bytes)."""
+        return self._session.perform(
+            "delivering a key", lambda link: send_package(link, slot, package, nonce, deadline), deadline
+        )
+
+    def challenge(self, slot: str, nonce: bytes, deadline: Deadline) -> Proof:
+        """Return the device's signature over `nonce` (32 bytes) with the key in `slot`."""
+        ask = ChallengeWrite(nonce=nonce, slot=slot or None)
+        return to_proof(self._session.perform("challenging", lambda link: link.ask(ask, deadline), deadline))
+
+    def read_request(self, slot: str, deadline: Deadline) -> bytes | None:
+        """Return the request (DER), or None where the slot has no key."""
+
+        def read(link: Link) -> bytes | None:
+            try:
+                return link.ask(KeyRead(slot=slot or None), deadline).csr
+            except Refused as refused:
+                if _is_absent(refused):
+                    return None
+                raise
+
+        return self._session.perform("reading the certificate request", read, deadline)
+
+    def read_certificate(self, slot: str, deadline: Deadline) -> bytes | None:
+        """Return the installed leaf (DER), or None where there is none."""
+
+        def read(link: Link) -> bytes | None:
+            try:
+                return link.ask(CertificateRead(slot=slot or None), deadline).cert
+            except Refused as refused:
+                if _is_absent(refused):
+                    return None
+                raise
+
+        return self._session.perform("reading the certificate", read, deadline)
+
+    def assign_serial(self, serial: str, deadline: Deadline) -> None:
+        """Write the serial number; the device refuses when another one is set."""
+        ask = SerialWrite(serial=serial)
+        self._session.perform("writing the serial number", lambda link: link.ask(ask, deadline), deadline)
+
+    def set_clock(self, deadline: Deadline) -> None:
+        """Set the device's clock to the station's UTC."""
+
+        def write(link: Link) -> None:
+            now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")
+            link.ask(DateTimeWrite(datetime=now), deadline)
+
+        self._session.perform("setting the clock", write, deadline)
+
+    def clock_offset(self, deadline: Deadline) -> float:
+        """Return device time minus station time, in seconds."""
+
+        def read(link: Link) -> float:
+            before = datetime.now(UTC)
+            text = link.ask(DateTimeRead(), deadline).datetime
+            return (_device_time(text) - (before + (datetime.now(UTC) - before) / 2)).total_seconds()
+
+        return self._session.perform("reading the clock", read, deadline)
+
+    def close(self) -> None:
+        """Let go of the port; never raises."""
+        self._session.close()
+
+
+def _read_setting(link: Link, key: str, deadline: Deadline) -> bytes | None:
+    try:
+        value = link.ask(ReadSetting(name=key), deadline).val
+    except Refused as refused:
+        if refused.is_one_of(SETTINGS, _KEY_NOT_FOUND) or refused.is_one_of(None, NOT_FOUND):
+            return None
+        raise explain(refused, f"reading setting {key}") from refused
+    if len(value) > LARGEST_SETTING:
+        raise UnitError(Defect.PROTOCOL, f"The charger's setting {key} is longer than {LARGEST_SETTING} bytes.")
+    return value
+
+
+def _is_absent(refused: Refused) -> bool:
+    return refused.is_one_of(None, NOT_FOUND)
+
+
+def _device_time(text: str) -> datetime:
+    try:
+        moment = datetime.fromisoformat(text[:_LONGEST_CLOCK_TEXT])
+    except ValueError:
+        moment = None
+    if moment is None:
+        raise UnitError(Defect.CLOCK, "The charger's clock tells no time that can be read.")
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
