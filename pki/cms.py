@@ -65,16 +65,21 @@ def key_package(wrapped: WrappedKey, transport_spki: bytes) -> bytes:
     enveloped = cms.EnvelopedData(
         {
             "version": "v2",
-            "recipient_infos": [cms.RecipientInfo({"ktri": recipient})],
-            "encrypted_content_info": content,
+            "recipient_infos": _encoded(cms.RecipientInfos([cms.RecipientInfo({"ktri": _encoded(recipient)})])),
+            "encrypted_content_info": _encoded(content),
         }
     )
-    package: bytes = cms.ContentInfo({"content_type": "enveloped_data", "content": enveloped}).dump()
+    package: bytes = cms.ContentInfo({"content_type": "enveloped_data", "content": _encoded(enveloped)}).dump()
     return package
+
+
+def _encoded(part: core.Asn1Value) -> core.Asn1Value:
+    # asn1crypto encodes a built value again at every level above it, a parsed one never: 7 ms or 1 ms for a package.
+    return type(part).load(part.dump())
 
 
 def _oaep(hash_name: str) -> cms.KeyEncryptionAlgorithm:
     digest = algos.DigestAlgorithm({"algorithm": hash_name, "parameters": core.Null()})
     mask = algos.MaskGenAlgorithm({"algorithm": "mgf1", "parameters": digest})
     parameters = algos.RSAESOAEPParams({"hash_algorithm": digest, "mask_gen_algorithm": mask})
-    return cms.KeyEncryptionAlgorithm({"algorithm": "rsaes_oaep", "parameters": parameters})
+    return _encoded(cms.KeyEncryptionAlgorithm({"algorithm": "rsaes_oaep", "parameters": parameters}))

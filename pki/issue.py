@@ -4,6 +4,7 @@ The directory was made by a ceremony. Opening logs in to the HSM once and proves
 """
 
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -147,14 +148,14 @@ def open_factory(directory: Path) -> Factory:
     layout = Layout(directory)
     plan = read_plan(layout.plan)
     certificates = {name: _leaf(layout.certificate(name)) for name in (*authorities(), RECORDS)}
-    ledger = open_ledger(layout.ledger)
-    keystore = open_keystore(plan.token, directory, secret(PIN, directory))
-    try:
+    with ExitStack() as opened:
+        ledger = open_ledger(layout.ledger)
+        opened.callback(ledger.close)
+        keystore = open_keystore(plan.token, directory, secret(PIN, directory))
+        opened.callback(keystore.close)
         for name in online_keys():
             keystore.bind(name, spki_of(certificates[name]))
-    except BaseException:
-        keystore.close()
-        raise
+        opened.pop_all()
     return Factory(layout, plan, keystore, ledger, certificates)
 
 

@@ -72,16 +72,15 @@ class Keystore:
         self._workers: queue.LifoQueue[_Worker] = queue.LifoQueue()
         self._closed = False
         library = self._module.acquire(plan.label, module_environment(plan.environment, directory))
-        try:
-            self._token = _token(library, plan.label)
-            self._anchor = _log_in(self._token, pin)
+        with ExitStack() as opened:
+            opened.callback(self._module.release, plan.label)
+            token = _token(library, plan.label)
+            self._anchor = _log_in(token, pin)
             with self._calls("open sessions"):
                 for _ in range(plan.sessions):
-                    self._workers.put(_Worker(self._token.open(rw=True)))
+                    self._workers.put(_Worker(token.open(rw=True)))
             self._oaep = self._find_oaep()
-        except BaseException:
-            self._module.release(plan.label)
-            raise
+            opened.pop_all()
 
     @property
     def name(self) -> str:

@@ -53,9 +53,9 @@ class KeyRow(Base):
     evidence: Mapped[str]
     """SHA-256 of the transport key (origin hsm) or of the request (origin device)."""
     at: Mapped[str]
-    claim: Mapped["ClaimRow | None"] = relationship()
-    certificate: Mapped["CertificateRow | None"] = relationship()
-    events: Mapped[list["EventRow"]] = relationship()
+    claim: Mapped["ClaimRow | None"] = relationship(lazy="joined")
+    certificate: Mapped["CertificateRow | None"] = relationship(lazy="joined")
+    events: Mapped[list["EventRow"]] = relationship(lazy="selectin")
 
 
 class ClaimRow(Base):
