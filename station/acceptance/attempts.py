@@ -80,6 +80,11 @@ class AttemptLog:
         with self._changed:
             return self._select(environment, since, lambda attempt: self._ambiguous(attempt, names))
 
+    def nameless(self, environment: Environment, since: int) -> tuple[Attempt, ...]:
+        """Return the attempts after a mark that ended before anybody could be named."""
+        with self._changed:
+            return self._select(environment, since, lambda attempt: not attempt.owner and not attempt.claimed)
+
     def wait_for_unit(
         self, environment: Environment, names: frozenset[str], since: int, deadline: Deadline
     ) -> tuple[Attempt, ...]:
@@ -94,6 +99,7 @@ class AttemptLog:
                 Service.NETWORK,
                 f"More than {self._attempts.maxlen} connection attempts came in during one watch.",
                 hint="Find out what floods the bench network.",
+                stops_line=False,
             )
         late = (attempt for attempt in self._attempts if attempt.number > since)
         return tuple(attempt for attempt in late if attempt.environment is environment and wanted(attempt))

@@ -46,6 +46,10 @@ def _not_connected(exam: Exam) -> UnitError:
     tries = visit.attempts.of_unit(visit.expected.environment, visit.names, visit.watched_since)
     if tries:
         return UnitError(Defect.CERTIFICATE, f"{missing}; it tried {len(tries)} times, last: {tries[-1].verdict}.")
+    failed = visit.attempts.nameless(visit.expected.environment, visit.watched_since)
+    if failed:
+        last = f"last from {failed[-1].address}: {failed[-1].verdict}"
+        missing = f"{missing}; meanwhile {len(failed)} handshakes of nobody known failed, {last}"
     return UnitError(Defect.OCPP, f"{missing}.", hint="Check the unit's network cable, then put the unit aside.")
 
 
@@ -68,7 +72,7 @@ def _compare_boot(exam: Exam, message: Received) -> None:
         "firmware": (said.firmware, expected.firmware),
     }
     for name, (found, wanted) in pairs.items():
-        if not exam.compare(f"boot_{name.replace(' ', '_')}", printable(found), wanted):
+        if not exam.compare(f"boot_{name.replace(' ', '_')}", found, wanted):
             told = f"'{printable(found)}'" if found else "nothing"
             raise UnitError(Defect.CONFIGURATION, f"BootNotification says {told} as {name}, ordered is '{wanted}'.")
 

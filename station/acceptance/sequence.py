@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from station.acceptance.dialect import Dialect
+from station.acceptance.messages import printable
 from station.acceptance.v16 import Ocpp16
 from station.acceptance.v201 import Ocpp201
 from station.acceptance.visit import CheckResult, Visit
@@ -18,6 +19,8 @@ Progress = Callable[[float], None]
 
 DIALECTS: Mapping[OcppVersion, Dialect] = {OcppVersion.V16: Ocpp16(), OcppVersion.V201: Ocpp201()}
 _EFFECT_SECONDS = 10.0
+_SHOWN = 200
+"""Longest foreign text in a measurement, in characters."""
 
 
 class NotOfferedError(Exception):
@@ -46,8 +49,9 @@ class Exam:
         self.measurements.append(Measurement(name, value, unit=unit))
 
     def compare(self, name: str, value: str, expected: str) -> bool:
-        """Record a value judged by equality, and return the verdict."""
-        self.measurements.append(Measurement(name, value, expected=expected, passed=value == expected))
+        """Record a value judged by equality, safe to print, and return the verdict."""
+        shown = printable(value, _SHOWN)
+        self.measurements.append(Measurement(name, shown, expected=expected, passed=value == expected))
         return value == expected
 
     def effect(self) -> Deadline:

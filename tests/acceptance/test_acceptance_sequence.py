@@ -1,5 +1,6 @@
 """The acceptance sequence against a good unit and against units that are bad in one way each (F-H1)."""
 
+import hashlib
 import json
 from typing import Any
 
@@ -165,8 +166,6 @@ def test_progress_rises_to_one(bench: Any) -> None:
 
 
 def test_the_transcript_is_json_lines_with_its_hash(bench: Any) -> None:
-    import hashlib
-
     _, visit = examine(bench)
     transcript = visit.transcript()
     lines = [json.loads(line) for line in transcript.data.splitlines()]
