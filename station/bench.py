@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Protocol
+from urllib.parse import urlsplit
 
 from pki.environment import Ship, Test
 from pki.issue import Factory
@@ -156,6 +157,7 @@ class Bench:
             model=product.model,
             firmware=self.recipe.release.version,
             connectors=product.connector,
+            path=urlsplit(self.recipe.environment(environment).endpoint).path,
         )
 
     def expect_visit(self) -> Visit:

@@ -198,7 +198,7 @@ def _verify(history: UnitHistory, config: StationConfig) -> None:
     if not history.passports:
         raise UnitError(Defect.WRONG_UNIT, f"Unit {history.unit.serial} has no passport.", hint="Release it first.")
     passport = history.passports[-1]
-    certificate = (config.pki_directory / "certificates" / "records.pem").read_text()
+    certificate = (config.pki_directory / "certificates" / "records.pem").read_bytes()
     verify_passport(passport.document, passport.signature, certificate)
     click.echo("The passport's signature is good.", err=True)
 

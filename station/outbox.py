@@ -13,7 +13,7 @@ from pathlib import Path
 from station.bench import Services
 from station.board import Board
 from station.clock import utc_now
-from station.documents.passport import render_passport
+from station.documents.passport_pdf import render_passport
 from station.errors import Service, ServiceError, StationError
 from station.model import UnitRecord
 from station.records import OutboxRow, RegistrationState

@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass
 from station.bench import Bench
 from station.catalog.recipes import StepPlan
 from station.clock import Deadline, iso, utc_now
+from station.documents.passport import StepResult as PassedStep
 from station.documents.passport import passport_document
 from station.errors import Aborted, Defect, LinkError, ServiceError, StationError, UnitError
 from station.model import Outcome, UnitRecord
@@ -164,4 +165,7 @@ def _release(bench: Bench) -> Verdict:
 
 
 def _passport(bench: Bench, record: UnitRecord) -> bytes:
-    return passport_document(record, bench.services.records.passed_steps(bench.run))
+    """Write the passport from the record alone: the steps that passed, and all that they measured."""
+    passed = bench.services.records.passed_steps(bench.run)
+    steps = [PassedStep(row.name, row.outcome.value, row.seconds) for row in passed if row.outcome]
+    return passport_document(record, steps, [taken for row in passed for taken in row.measurements])

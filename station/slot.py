@@ -25,6 +25,7 @@ from station.model import DeviceIdentity, Outcome, Phase, SlotState, SlotView, S
 from station.records import RunRequest, UnitRow, UnitState, WorkOrder
 from station.run import Verdict, execute
 from station.steps import STEPS
+from station.steps.verify import verify_released
 from station.version import software_version
 
 log = logging.getLogger(__name__)
@@ -206,7 +207,7 @@ class SlotWorker:
             self._show(hardware_uid=identity.uid.hex())
             unit = self._services.records.unit_of_hardware(identity.uid.hex())
             if unit is not None and unit.state in (UnitState.RELEASED, UnitState.PACKABLE):
-                self._show_released(unit)
+                self._show_released(charger, identity, unit)
                 return None
             serial = unit.serial if unit is not None else self._ask_serial()
             return self._run(charger, identity, serial)
@@ -231,11 +232,14 @@ class SlotWorker:
         charger.restart(deadline)
         self._services.records.event("recovered", self.view.name, {"firmware": rule.version, "sha256": rule.sha256})
 
-    def _show_released(self, unit: UnitRow) -> None:
+    def _show_released(self, charger: Charger, identity: DeviceIdentity, unit: UnitRow) -> None:
+        """Compare a unit that comes back with its record, and leave it alone (F-B7)."""
+        self._show(serial=unit.serial)
+        verify_released(self._services, self._recipe, charger, identity, unit.serial, Deadline(IDENTIFY_SECONDS))
         self._show(
             state=SlotState.ALREADY_RELEASED,
-            serial=unit.serial,
-            sentence=f"Unit {unit.serial} was released before.",
+            passport=unit.serial,
+            sentence=f"Unit {unit.serial} was released before, and is as it was released.",
             hint="Unplug it, or take it to rework.",
         )
 
