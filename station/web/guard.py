@@ -53,6 +53,8 @@ class Guard:
         except TimeoutError:
             await refusal(408, "The request took too long.")(scope, receive, send)
             return
+        if body is None:
+            return
         if len(body) > MOST_BYTES:
             await refusal(413, f"The request is longer than {MOST_BYTES} bytes.")(scope, receive, send)
             return
@@ -72,11 +74,13 @@ def from_our_own_page(headers: Headers) -> bool:
     return origin is None or urlsplit(origin).netloc == headers.get("host")
 
 
-async def _read(receive: Receive) -> bytes:
-    """Return the body, or just more than the most we take of it."""
+async def _read(receive: Receive) -> bytes | None:
+    """Return the body, or just more than the most we take of it; None if the client went away in the middle."""
     body = b""
     while len(body) <= MOST_BYTES:
         message = await receive()
+        if message["type"] == "http.disconnect":
+            return None
         body += message.get("body", b"")
         if not message.get("more_body", False):
             break

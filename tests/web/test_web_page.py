@@ -8,6 +8,8 @@ from playwright.sync_api import Page, expect
 
 from station.clock import utc_now
 from station.model import SlotState, StepView
+from station.web.app import create_app
+from station.web.server import serve
 
 Scan = Callable[..., None]
 
@@ -17,6 +19,7 @@ def test_scan_without_focus_selects_a_slot(page: Page, line, scan: Scan) -> None
     scan("SL-B")
     expect(page.locator("#echo")).to_have_text("\u2713 Slot B selected.")
     expect(page.locator('[data-slot="B"].selected')).to_be_visible()
+    expect(page.locator("#sound")).to_be_hidden()
     scan("AC22-0001")
     expect(page.locator('[data-slot="B"] .tile-serial')).to_have_text("AC22-0001")
     assert line.scans == ["SL-B", "AC22-0001"]
@@ -154,6 +157,21 @@ def test_a_silent_station_covers_the_verdict_and_comes_back(page: Page, line) ->
     line.deaf.clear()
     expect(page.locator("#stale")).to_be_hidden()
     expect(page.locator(".verdict-word")).to_have_text("FAIL")
+
+
+def test_a_restarted_station_gets_a_fresh_page(page: Page, line, server) -> None:
+    """The daemon comes back, perhaps with other slots: the page finds it by itself."""
+    line.put("A", SlotState.PASS, serial="AC22-0001")
+    expect(page.locator(".verdict-word")).to_have_text("PASS")
+    server.stop()
+    expect(page.locator("#stale")).to_be_visible(timeout=9000)
+    line.change(slots=line.view().slots[1:3])
+    again = serve(create_app(line, title="Line 2"), server.host, server.port)
+    expect(page.locator("h1")).to_have_text("Line 2", timeout=30_000)
+    expect(page.locator(".frame")).to_have_count(2)
+    expect(page.locator(".verdict")).to_have_count(0)
+    page.goto("about:blank")
+    again.stop()
 
 
 def test_scan_at_a_silent_server_is_not_lost_in_silence(page: Page, server, scan: Scan) -> None:

@@ -106,6 +106,17 @@ def test_a_slow_body_is_given_up(server, line) -> None:
     assert line.scans == []
 
 
+def test_a_request_that_breaks_off_is_not_half_taken(server, line) -> None:
+    """What arrived before the cable was pulled would be a whole scan by itself: it is none."""
+    with socket.create_connection((server.host, server.port), timeout=15) as client:
+        client.sendall(b"POST /api/scan HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n")
+        client.sendall(b'Content-Length: 90\r\n\r\n{"code": "SL-A"}')
+        client.shutdown(socket.SHUT_WR)
+        client.recv(100)
+    events(server.url, 1)
+    assert line.scans == []
+
+
 def test_an_address_in_use_is_a_matter_of_configuration(server, line) -> None:
     """The reason and the key are named."""
     with pytest.raises(ConfigError, match=str(server.port)) as caught:

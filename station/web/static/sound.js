@@ -7,6 +7,7 @@ const TUNES = {
   error: ["triangle", [[520, 0, 0.18], [390, 0.2, 0.18], [520, 0.4, 0.18], [390, 0.6, 0.18]]],
   aborted: ["triangle", [[330, 0, 0.4]]],
 };
+const LATE_MS = 800;
 const audio = new AudioContext();
 const button = document.getElementById("sound");
 
@@ -14,13 +15,12 @@ function show() {
   button.hidden = audio.state === "running";
 }
 
-// Browsers keep a page silent until someone has touched a key or the screen.
+// Browsers keep a page silent until someone has touched a key or the screen (a kiosk can be told not to).
 function wake() {
-  if (audio.state !== "running") audio.resume().then(show, show);
+  return audio.resume().then(show, show);
 }
 
-export function play(name) {
-  const [shape, tones] = TUNES[name] ?? TUNES.error;
+function sound([shape, tones]) {
   for (const [frequency, start, length] of tones) {
     const tone = new OscillatorNode(audio, { type: shape, frequency });
     const volume = new GainNode(audio, { gain: 0.25 });
@@ -30,9 +30,18 @@ export function play(name) {
     tone.start(begin);
     tone.stop(begin + length);
   }
+}
+
+export function play(name) {
   document.documentElement.dataset.sound = name;
+  const asked = performance.now();
+  // What could not sound at its time is dropped: a verdict that sounds later would belong to nothing.
+  wake().then(() => {
+    if (audio.state === "running" && performance.now() - asked < LATE_MS) sound(TUNES[name] ?? TUNES.error);
+  });
 }
 
 for (const kind of ["keydown", "pointerdown"]) document.addEventListener(kind, wake, { capture: true });
 audio.addEventListener("statechange", show);
 show();
+wake();
