@@ -11,7 +11,7 @@ from sqlalchemy import event
 
 from station.errors import Service, ServiceError
 from station.model import Outcome
-from station.records import Records, StepResult, open_records, upgrade
+from station.records import LabelJob, Records, StepResult, open_records, upgrade
 from station.records.database import Database
 
 FILL = "x" * 60_000
@@ -50,7 +50,7 @@ def test_full_disk(small_disk: Path, world) -> None:
         kept = len(records.events(limit=1000))
         assert (error.service, error.stops_line) == (Service.DATABASE, True)
         assert "disk is full" in error.message
-        assert "xxx" not in error.message
+        assert "xxx" not in f"{error.message} {error.__cause__}"
         ballast.unlink()
         assert records.event("again", "line1", {}).sequence == kept + 1
     with open_records(url, "line1") as records:
@@ -84,7 +84,7 @@ def test_locked_by_another_program(url: str) -> None:
     database.close()
 
 
-@pytest.mark.parametrize("offset", [0, 4096])
+@pytest.mark.parametrize("offset", [0, 4096, 100_000])
 def test_damaged_file(url: str, offset: int) -> None:
     """A file that is no database, or a damaged one, is refused at the start."""
     path = Path(url.removeprefix("sqlite:///"))
@@ -119,3 +119,12 @@ def test_broken_write_leaves_nothing(records: Records, world) -> None:
         assert session.connection().exec_driver_sql("UPDATE run SET reason = 'half'").rowcount / 0
     assert records.run(run).reason == ""
     world.step(run, "identify")
+
+
+def test_refusals_carry_no_values(records: Records, world) -> None:
+    """A refused row's content is in no exception of the chain, so in no log."""
+    job = LabelJob(world.unit_of(world.open()), "unit", "VALUE-OF-ROW", "0" * 64, 1)
+    records.intend_label(job)
+    with pytest.raises(RuntimeError, match="refuse") as caught:
+        records.intend_label(job)
+    assert "VALUE-OF-ROW" not in f"{caught.value} {caught.value.__cause__} {caught.value.__context__}"

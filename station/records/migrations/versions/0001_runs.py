@@ -19,28 +19,33 @@ def upgrade() -> None:
     _event()
 
 
+def _choice(name: str, *values: str) -> sa.Enum:
+    return sa.Enum(*values, name=name, native_enum=False, create_constraint=True, length=16)
+
+
+def _texts(*names: str) -> list[sa.Column[str]]:
+    return [sa.Column(name, sa.Text(), nullable=False) for name in names]
+
+
+def _numbered() -> list[sa.Column[str] | sa.Column[int]]:
+    key = sa.Column("sequence", sa.BigInteger(), autoincrement=False, nullable=False)
+    return [sa.Column("station", sa.Text(), nullable=False), key]
+
+
 def _work_order() -> None:
     op.create_table(
         "work_order",
-        sa.Column("id", sa.Text(), nullable=False),
-        sa.Column("product", sa.Text(), nullable=False),
-        sa.Column("recipe", sa.Text(), nullable=False),
+        *_texts("id", "product", "recipe"),
         sa.Column("recipe_revision", sa.Integer(), nullable=False),
         sa.Column("recipe_digest", sa.Text(), nullable=False),
         sa.Column("quantity", sa.Integer(), nullable=False),
-        sa.Column("customer", sa.Text(), nullable=False),
-        sa.Column("serial_prefix", sa.Text(), nullable=False),
+        *_texts("customer", "serial_prefix"),
         sa.Column("serial_digits", sa.Integer(), nullable=False),
         sa.Column("serial_first", sa.BigInteger(), nullable=False),
         sa.Column("serial_last", sa.BigInteger(), nullable=False),
         sa.Column("serial_next", sa.BigInteger(), nullable=False),
-        sa.Column("test_environment", sa.Text(), nullable=False),
-        sa.Column("ship_environment", sa.Text(), nullable=False),
-        sa.Column(
-            "state",
-            sa.Enum("open", "held", "closed", name="orderstate", native_enum=False, create_constraint=True, length=16),
-            nullable=False,
-        ),
+        *_texts("test_environment", "ship_environment"),
+        sa.Column("state", _choice("orderstate", "open", "held", "closed"), nullable=False),
         sa.Column("created_at", sa.String(), nullable=False),
         sa.CheckConstraint("quantity > 0", name=op.f("ck_work_order_quantity")),
         sa.CheckConstraint(
@@ -53,24 +58,8 @@ def _work_order() -> None:
 def _unit() -> None:
     op.create_table(
         "unit",
-        sa.Column("serial", sa.Text(), nullable=False),
-        sa.Column("hardware_uid", sa.Text(), nullable=False),
-        sa.Column("work_order", sa.Text(), nullable=False),
-        sa.Column("ocpp_identity", sa.Text(), nullable=False),
-        sa.Column(
-            "state",
-            sa.Enum(
-                "reserved",
-                "released",
-                "packable",
-                "scrapped",
-                name="unitstate",
-                native_enum=False,
-                create_constraint=True,
-                length=16,
-            ),
-            nullable=False,
-        ),
+        *_texts("serial", "hardware_uid", "work_order", "ocpp_identity"),
+        sa.Column("state", _choice("unitstate", "reserved", "released", "packable", "scrapped"), nullable=False),
         sa.Column("reserved_at", sa.String(), nullable=False),
         sa.CheckConstraint(
             "hardware_uid <> '' AND hardware_uid = lower(hardware_uid)", name=op.f("ck_unit_hardware_uid")
@@ -86,40 +75,15 @@ def _unit() -> None:
 def _run() -> None:
     op.create_table(
         "run",
-        sa.Column("station", sa.Text(), nullable=False),
-        sa.Column("sequence", sa.BigInteger(), autoincrement=False, nullable=False),
-        sa.Column("unit", sa.Text(), nullable=False),
-        sa.Column("hardware_uid", sa.Text(), nullable=False),
-        sa.Column("work_order", sa.Text(), nullable=False),
-        sa.Column("slot", sa.Text(), nullable=False),
-        sa.Column("recipe", sa.Text(), nullable=False),
+        *_numbered(),
+        *_texts("unit", "hardware_uid", "work_order", "slot", "recipe"),
         sa.Column("recipe_revision", sa.Integer(), nullable=False),
-        sa.Column("recipe_digest", sa.Text(), nullable=False),
-        sa.Column("firmware", sa.Text(), nullable=False),
-        sa.Column("software", sa.Text(), nullable=False),
-        sa.Column("test_environment", sa.Text(), nullable=False),
-        sa.Column("ship_environment", sa.Text(), nullable=False),
+        *_texts("recipe_digest", "firmware", "software", "test_environment", "ship_environment"),
         sa.Column("plan", sa.Text(), nullable=False),
         sa.Column("started_at", sa.String(), nullable=False),
         sa.Column("closed_at", sa.String(), nullable=True),
-        sa.Column(
-            "outcome",
-            sa.Enum(
-                "PASS",
-                "FAIL",
-                "ERROR",
-                "ABORTED",
-                "SKIPPED",
-                name="outcome",
-                native_enum=False,
-                create_constraint=True,
-                length=16,
-            ),
-            nullable=True,
-        ),
-        sa.Column("fault", sa.Text(), nullable=False),
-        sa.Column("reason", sa.Text(), nullable=False),
-        sa.Column("hint", sa.Text(), nullable=False),
+        sa.Column("outcome", _choice("outcome", "PASS", "FAIL", "ERROR", "ABORTED", "SKIPPED"), nullable=True),
+        *_texts("fault", "reason", "hint"),
         sa.CheckConstraint(
             "outcome IS NULL OR outcome <> 'FAIL' OR fault <> ''", name=op.f("ck_run_fail_names_defect")
         ),
@@ -159,8 +123,7 @@ def _run() -> None:
 def _step_event() -> None:
     op.create_table(
         "step_event",
-        sa.Column("station", sa.Text(), nullable=False),
-        sa.Column("sequence", sa.BigInteger(), autoincrement=False, nullable=False),
+        *_numbered(),
         sa.Column("run_sequence", sa.BigInteger(), nullable=False),
         sa.Column("position", sa.Integer(), nullable=False),
         sa.Column("name", sa.Text(), nullable=False),
@@ -168,24 +131,8 @@ def _step_event() -> None:
         sa.Column("kind", sa.Text(), nullable=False),
         sa.Column("started_sequence", sa.BigInteger(), nullable=True),
         sa.Column("at", sa.String(), nullable=False),
-        sa.Column(
-            "outcome",
-            sa.Enum(
-                "PASS",
-                "FAIL",
-                "ERROR",
-                "ABORTED",
-                "SKIPPED",
-                name="outcome",
-                native_enum=False,
-                create_constraint=True,
-                length=16,
-            ),
-            nullable=True,
-        ),
-        sa.Column("fault", sa.Text(), nullable=False),
-        sa.Column("reason", sa.Text(), nullable=False),
-        sa.Column("hint", sa.Text(), nullable=False),
+        sa.Column("outcome", _choice("outcome", "PASS", "FAIL", "ERROR", "ABORTED", "SKIPPED"), nullable=True),
+        *_texts("fault", "reason", "hint"),
         sa.Column("seconds", sa.Double(), nullable=False),
         sa.Column("detail", sa.Text(), nullable=True),
         sa.Column("evidence_station", sa.Text(), nullable=True),
@@ -228,8 +175,7 @@ def _step_event() -> None:
 def _measurement() -> None:
     op.create_table(
         "measurement",
-        sa.Column("station", sa.Text(), nullable=False),
-        sa.Column("sequence", sa.BigInteger(), autoincrement=False, nullable=False),
+        *_numbered(),
         sa.Column("step_sequence", sa.BigInteger(), nullable=False),
         sa.Column("name", sa.Text(), nullable=False),
         sa.Column("value", sa.Text(), nullable=False),
@@ -253,10 +199,8 @@ def _measurement() -> None:
 def _event() -> None:
     op.create_table(
         "event",
-        sa.Column("station", sa.Text(), nullable=False),
-        sa.Column("sequence", sa.BigInteger(), autoincrement=False, nullable=False),
-        sa.Column("kind", sa.Text(), nullable=False),
-        sa.Column("subject", sa.Text(), nullable=False),
+        *_numbered(),
+        *_texts("kind", "subject"),
         sa.Column("at", sa.String(), nullable=False),
         sa.Column("body", sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint("station", "sequence", name=op.f("pk_event")),

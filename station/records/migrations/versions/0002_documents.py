@@ -19,16 +19,25 @@ def upgrade() -> None:
     _label()
 
 
+def _choice(name: str, *values: str) -> sa.Enum:
+    return sa.Enum(*values, name=name, native_enum=False, create_constraint=True, length=16)
+
+
+def _texts(*names: str) -> list[sa.Column[str]]:
+    return [sa.Column(name, sa.Text(), nullable=False) for name in names]
+
+
+def _numbered() -> list[sa.Column[str] | sa.Column[int]]:
+    key = sa.Column("sequence", sa.BigInteger(), autoincrement=False, nullable=False)
+    return [sa.Column("station", sa.Text(), nullable=False), key]
+
+
 def _certificate_event() -> None:
     op.create_table(
         "certificate_event",
-        sa.Column("station", sa.Text(), nullable=False),
-        sa.Column("sequence", sa.BigInteger(), autoincrement=False, nullable=False),
+        *_numbered(),
         sa.Column("run_sequence", sa.BigInteger(), nullable=False),
-        sa.Column("unit", sa.Text(), nullable=False),
-        sa.Column("environment", sa.Text(), nullable=False),
-        sa.Column("certificate_serial", sa.Text(), nullable=False),
-        sa.Column("kind", sa.Text(), nullable=False),
+        *_texts("unit", "environment", "certificate_serial", "kind"),
         sa.Column("at", sa.String(), nullable=False),
         sa.Column("body", sa.LargeBinary(), nullable=False),
         sa.ForeignKeyConstraint(
@@ -48,12 +57,11 @@ def _certificate_event() -> None:
 def _snapshot() -> None:
     op.create_table(
         "snapshot",
-        sa.Column("station", sa.Text(), nullable=False),
-        sa.Column("sequence", sa.BigInteger(), autoincrement=False, nullable=False),
+        *_numbered(),
         sa.Column("run_sequence", sa.BigInteger(), nullable=False),
         sa.Column("environment", sa.Text(), nullable=False),
         sa.Column("content", sa.LargeBinary(), nullable=False),
-        sa.Column("sha256", sa.Text(), nullable=False),
+        *_texts("sha256"),
         sa.Column("signature", sa.LargeBinary(), nullable=False),
         sa.Column("signer", sa.Text(), nullable=False),
         sa.Column("at", sa.String(), nullable=False),
@@ -72,13 +80,12 @@ def _snapshot() -> None:
 def _passport() -> None:
     op.create_table(
         "passport",
-        sa.Column("station", sa.Text(), nullable=False),
-        sa.Column("sequence", sa.BigInteger(), autoincrement=False, nullable=False),
+        *_numbered(),
         sa.Column("run_sequence", sa.BigInteger(), nullable=False),
         sa.Column("unit", sa.Text(), nullable=False),
         sa.Column("revision", sa.Integer(), nullable=False),
         sa.Column("document", sa.LargeBinary(), nullable=False),
-        sa.Column("sha256", sa.Text(), nullable=False),
+        *_texts("sha256"),
         sa.Column("signature", sa.LargeBinary(), nullable=False),
         sa.Column("signer", sa.Text(), nullable=False),
         sa.Column("at", sa.String(), nullable=False),
@@ -97,12 +104,10 @@ def _passport() -> None:
 def _outbox() -> None:
     op.create_table(
         "outbox",
-        sa.Column("station", sa.Text(), nullable=False),
-        sa.Column("sequence", sa.BigInteger(), autoincrement=False, nullable=False),
+        *_numbered(),
         sa.Column("unit", sa.Text(), nullable=False),
         sa.Column("revision", sa.Integer(), nullable=False),
-        sa.Column("kind", sa.Text(), nullable=False),
-        sa.Column("key", sa.Text(), nullable=False),
+        *_texts("kind", "key"),
         sa.Column("body", sa.LargeBinary(), nullable=False),
         sa.Column("created_at", sa.String(), nullable=False),
         sa.Column("attempts", sa.Integer(), nullable=False),
@@ -127,22 +132,9 @@ def _outbox() -> None:
 def _registration() -> None:
     op.create_table(
         "registration",
-        sa.Column("cpms", sa.Text(), nullable=False),
-        sa.Column("unit", sa.Text(), nullable=False),
+        *_texts("cpms", "unit"),
         sa.Column("revision", sa.Integer(), autoincrement=False, nullable=False),
-        sa.Column(
-            "state",
-            sa.Enum(
-                "sent",
-                "different",
-                "equal",
-                name="registrationstate",
-                native_enum=False,
-                create_constraint=True,
-                length=16,
-            ),
-            nullable=False,
-        ),
+        sa.Column("state", _choice("registrationstate", "sent", "different", "equal"), nullable=False),
         sa.Column("sent", sa.LargeBinary(), nullable=False),
         sa.Column("read_back", sa.LargeBinary(), nullable=True),
         sa.Column("at", sa.String(), nullable=False),
@@ -154,35 +146,17 @@ def _registration() -> None:
 def _label() -> None:
     op.create_table(
         "label",
-        sa.Column("unit", sa.Text(), nullable=False),
-        sa.Column("template", sa.Text(), nullable=False),
+        *_texts("unit", "template"),
         sa.Column("copy", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("station", sa.Text(), nullable=False),
         sa.Column("run_sequence", sa.BigInteger(), nullable=True),
-        sa.Column(
-            "state",
-            sa.Enum(
-                "intended",
-                "sent",
-                "printed",
-                "verified",
-                "void",
-                name="labelstate",
-                native_enum=False,
-                create_constraint=True,
-                length=16,
-            ),
-            nullable=False,
-        ),
-        sa.Column("code", sa.Text(), nullable=False),
-        sa.Column("sha256", sa.Text(), nullable=False),
-        sa.Column("printer", sa.Text(), nullable=False),
+        sa.Column("state", _choice("labelstate", "intended", "sent", "printed", "verified", "void"), nullable=False),
+        *_texts("code", "sha256", "printer"),
         sa.Column("odometer_before", sa.Integer(), nullable=False),
         sa.Column("odometer_after", sa.Integer(), nullable=True),
         sa.Column("intended_at", sa.String(), nullable=False),
         sa.Column("changed_at", sa.String(), nullable=False),
-        sa.Column("reason", sa.Text(), nullable=False),
-        sa.Column("who", sa.Text(), nullable=False),
+        *_texts("reason", "who"),
         sa.CheckConstraint("state <> 'void' OR reason <> ''", name=op.f("ck_label_void_has_reason")),
         sa.ForeignKeyConstraint(
             ["station", "run_sequence"], ["run.station", "run.sequence"], name=op.f("fk_label_station_run_sequence_run")
