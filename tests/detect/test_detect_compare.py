@@ -130,6 +130,15 @@ def test_a_bounce_does_not_count() -> None:
     assert watch.settled
 
 
+def test_every_bounce_starts_the_hold_anew() -> None:
+    """Only unbroken presence counts, also long after the slot last changed."""
+    watch = SlotWatch(SLOTS, hold=0.3)
+    for world, now in [((), 5.0), ((at("1.1"),), 6.0), ((), 6.2), ((at("1.1"),), 6.25)]:
+        assert kinds(watch, world, now) == []
+    assert kinds(watch, (at("1.1"),), 6.5) == []
+    assert kinds(watch, (at("1.1"),), 6.6) == [ChangeKind.ARRIVED]
+
+
 def test_an_arrival_counts_after_the_hold_and_once() -> None:
     """What holds still is told exactly once."""
     watch = SlotWatch(SLOTS, hold=0.3)

@@ -106,6 +106,14 @@ def test_a_slow_body_is_given_up(server, line) -> None:
     assert line.scans == []
 
 
+def test_a_body_without_end_is_cut_off_early(server) -> None:
+    """What is too long is refused when that is known, not when it has all come."""
+    with socket.create_connection((server.host, server.port), timeout=15) as client:
+        client.sendall(b"POST /api/scan HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10000000\r\n\r\n")
+        client.sendall(b"A" * 5000)
+        assert client.recv(100).startswith(b"HTTP/1.1 413")
+
+
 def test_a_request_that_breaks_off_is_not_half_taken(server, line) -> None:
     """What arrived before the cable was pulled would be a whole scan by itself: it is none."""
     with socket.create_connection((server.host, server.port), timeout=15) as client:
