@@ -2,15 +2,16 @@
 
 Attribution, strongest first: the common name of a client certificate that a root of either environment vouches for;
 the identity of a right password; the identity claimed in the path, unless its address is known to be another unit's;
-the client's address, when every proven attempt from it was this unit's. What is left is counted as unattributed and
-blames nobody, so a bench that wants every failed handshake attributed gives each charger an address of its own.
+the client's address, when every proven attempt from it was this unit's and it is not this very computer's. An attempt
+still under way is attributed to nobody: the next byte may tell whose it is. What is left is counted as unattributed
+and blames nobody, so a bench that wants every failed handshake attributed gives each charger its own address.
 """
 
 import threading
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from station.clock import Deadline, utc_now
 from station.errors import Service, ServiceError
@@ -30,12 +31,17 @@ class Attempt:
     claimed: str = ""
     """The identity in the path; anybody can write one."""
     verdict: str = "no TLS handshake"
+    settled: bool = False
+    """Whether nothing more will become known."""
+    local: bool = False
+    """Whether it came from this computer, where an address tells nothing."""
 
 
 class AttemptLog:
     """The latest attempts on all personas; written by the loop thread, read by slot threads."""
 
-    def __init__(self, size: int = 4096) -> None:
+    def __init__(self, size: int = 4096, patience_seconds: float = 20.0) -> None:
+        self._patience = timedelta(seconds=patience_seconds)
         self._attempts: deque[Attempt] = deque(maxlen=size)
         self._changed = threading.Condition()
         self._total = 0
@@ -45,20 +51,21 @@ class AttemptLog:
         with self._changed:
             return self._total
 
-    def opened(self, environment: Environment, address: str) -> int:
+    def opened(self, environment: Environment, address: str, *, local: bool = False) -> int:
         """Note an accepted TCP connection and return its number."""
         with self._changed:
             self._total += 1
-            self._attempts.append(Attempt(self._total, environment, address, utc_now()))
+            self._attempts.append(Attempt(self._total, environment, address, utc_now(), local=local))
             self._changed.notify_all()
             return self._total
 
-    def learned(self, number: int, verdict: str, *, owner: str = "", claimed: str = "") -> None:
+    def learned(self, number: int, verdict: str, *, owner: str = "", claimed: str = "", settled: bool = False) -> None:
         """Write down what became known of an attempt, in place of what was known before."""
         with self._changed:
             index = number - self._total + len(self._attempts) - 1
             if index >= 0:
-                self._attempts[index] = replace(self._attempts[index], verdict=verdict, owner=owner, claimed=claimed)
+                known = self._attempts[index]
+                self._attempts[index] = replace(known, verdict=verdict, owner=owner, claimed=claimed, settled=settled)
                 self._changed.notify_all()
 
     def latest(self, environment: Environment) -> tuple[Attempt, ...]:
@@ -110,11 +117,15 @@ class AttemptLog:
         owners = self._owners(attempt.address)
         if attempt.claimed:
             return attempt.claimed in names and (not owners or bool(owners & names))
-        return bool(owners) and owners <= names
+        return not attempt.local and self._settled(attempt) and bool(owners) and owners <= names
+
+    def _settled(self, attempt: Attempt) -> bool:
+        return attempt.settled or utc_now() - attempt.at > self._patience
 
     def _ambiguous(self, attempt: Attempt, names: frozenset[str]) -> bool:
         owners = self._owners(attempt.address)
-        return not attempt.owner and not attempt.claimed and bool(owners & names) and not owners <= names
+        nameless = not attempt.owner and not attempt.claimed
+        return nameless and bool(owners & names) and not self._belongs(attempt, names)
 
     def _owners(self, address: str) -> frozenset[str]:
         return frozenset(attempt.owner for attempt in self._attempts if attempt.address == address and attempt.owner)

@@ -41,7 +41,7 @@ class AcceptanceServer:
 
     def __init__(self, config: ServerConfig) -> None:
         self.config = config
-        self.attempts = AttemptLog()
+        self.attempts = AttemptLog(patience_seconds=2 * config.limits.handshake_seconds)
         """Every connection attempt, on all personas."""
         self._lock = threading.Lock()
         self._visits: list[Visit] = []
@@ -162,7 +162,7 @@ class AcceptanceServer:
         verdict = judge(presented, [visit.expected for visit in visits])
         proven = verdict.expected.serial if verdict.expected else ""
         owner = presented.certificate.common_name if presented.certificate else proven
-        SIGHTING.get().learned(verdict.reason, owner=owner, claimed=presented.claimed)
+        SIGHTING.get().learned(verdict.reason, owner=owner, claimed=presented.claimed, settled=True)
         for visit in visits:
             if verdict.admitted and visit.expected is verdict.expected:
                 _ADMITTED.set((visit, presented))

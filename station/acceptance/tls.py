@@ -41,9 +41,9 @@ class Sighting:
     log: AttemptLog
     number: int
 
-    def learned(self, verdict: str, *, owner: str = "", claimed: str = "") -> None:
+    def learned(self, verdict: str, *, owner: str = "", claimed: str = "", settled: bool = False) -> None:
         """Write down what became known of the attempt."""
-        self.log.learned(self.number, verdict, owner=owner, claimed=claimed)
+        self.log.learned(self.number, verdict, owner=owner, claimed=claimed, settled=settled)
 
 
 SIGHTING: ContextVar[Sighting] = ContextVar("sighting")
@@ -61,7 +61,8 @@ class Listener(socket.socket):
     def accept(self) -> tuple[socket.socket, Any]:
         """Accept a connection and note the attempt."""
         connection, address = super().accept()
-        number = self._attempts.opened(self._environment, str(address[0]))
+        local = connection.getsockname()[0] == address[0]
+        number = self._attempts.opened(self._environment, str(address[0]), local=local)
         SIGHTING.set(Sighting(self._attempts, number))
         return connection, address
 
@@ -76,7 +77,7 @@ class WatchedTls(ssl.SSLObject):
         except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
             raise
         except ssl.SSLError as error:
-            SIGHTING.get().learned(f"TLS failed: {error.reason}")
+            SIGHTING.get().learned(f"TLS failed: {error.reason}", settled=True)
             raise
         peer = peer_certificate(self)
         SIGHTING.get().learned("no HTTP request", owner=peer.common_name if peer else "")

@@ -39,7 +39,13 @@ def name(common_name: str) -> x509.Name:
 
 
 def issue(
-    directory: Path, common_name: str, issuer: Credential | None = None, *, days: int = 30, password: bytes = b""
+    directory: Path,
+    common_name: str,
+    issuer: Credential | None = None,
+    *,
+    days: int = 30,
+    password: bytes = b"",
+    number: int = 0,
 ) -> Credential:
     """Make a CA (no issuer) or a leaf that also serves localhost."""
     key = ec.generate_private_key(ec.SECP256R1())
@@ -49,7 +55,7 @@ def issue(
         .subject_name(name(common_name))
         .issuer_name(issuer.certificate.subject if issuer else name(common_name))
         .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
+        .serial_number(number or x509.random_serial_number())
         .not_valid_before(now - 40 * DAY)
         .not_valid_after(now + days * DAY)
         .add_extension(x509.BasicConstraints(ca=issuer is None, path_length=None), critical=True)
@@ -61,7 +67,7 @@ def issue(
 
 
 def _files(directory: Path, certificate: x509.Certificate) -> tuple[Path, Path]:
-    stem = f"{certificate.serial_number:x}"
+    stem = certificate.fingerprint(hashes.SHA256()).hex()
     return directory / f"{stem}.pem", directory / f"{stem}.key"
 
 

@@ -101,6 +101,15 @@ def test_no_certificate_on_profile_3_is_refused(bench: Any) -> None:
     assert "client certificate: none" in error.message
 
 
+def test_a_second_certificate_with_the_same_number_and_name_fails(bench: Any) -> None:
+    """Only the very certificate that was issued counts, to the byte."""
+    number = 0x1234567890ABCDEF
+    issued, other = bench.credential(number=number), bench.credential(number=number, days=9)
+    error = meet(bench, bench.expected(issued), other)
+    assert error.defect is Defect.CERTIFICATE
+    assert f"SHA-256 {other.sha256}, issued was {issued.sha256}" in error.message
+
+
 def test_a_liar_harms_only_itself(bench: Any) -> None:
     """Two units are ordered; one connects as the other. It fails, the other passes."""
     good, liar = bench.credential(), bench.credential("AC22-000002")

@@ -96,6 +96,33 @@ def test_a_watch_that_cannot_see_every_attempt_proves_nothing() -> None:
         log.of_unit(Environment.TEST, NAMES, since)
 
 
+def test_an_attempt_under_way_is_nobodys_yet() -> None:
+    """Another unit may come from an address where so far only this one was seen."""
+    log = AttemptLog()
+    log.learned(log.opened(Environment.SHIP, "10.0.0.9"), "admitted", owner="AC22-000001", settled=True)
+    number = log.opened(Environment.TEST, "10.0.0.9")
+    assert log.of_unit(Environment.TEST, NAMES, 0) == ()
+    assert len(log.unattributed(Environment.TEST, NAMES, 0)) == 1
+    log.learned(number, "TLS failed", settled=True)
+    assert len(log.of_unit(Environment.TEST, NAMES, 0)) == 1
+
+
+def test_a_silent_attempt_settles_with_time() -> None:
+    log = AttemptLog(patience_seconds=-1)
+    log.learned(log.opened(Environment.SHIP, "10.0.0.9"), "admitted", owner="AC22-000001")
+    log.opened(Environment.TEST, "10.0.0.9")
+    assert len(log.of_unit(Environment.TEST, NAMES, 0)) == 1
+
+
+@pytest.mark.parametrize(("address", "counts"), [("10.0.0.9", 0), ("10.0.0.8", 1), ("10.0.0.7", 1)])
+def test_a_claim_from_another_units_address_does_not_count(address: str, counts: int) -> None:
+    log = AttemptLog()
+    log.learned(log.opened(Environment.SHIP, "10.0.0.9"), "admitted", owner="AC22-000002")
+    log.learned(log.opened(Environment.SHIP, "10.0.0.8"), "admitted", owner="AC22-000001")
+    log.learned(log.opened(Environment.TEST, address), "refused", claimed="AC22-000001")
+    assert len(log.of_unit(Environment.TEST, NAMES, 0)) == counts
+
+
 def test_attempts_before_a_mark_are_forgotten() -> None:
     log = AttemptLog()
     log.learned(log.opened(Environment.TEST, "10.0.0.9"), "admitted", owner="AC22-000001")

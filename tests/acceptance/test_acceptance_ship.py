@@ -132,12 +132,14 @@ def test_a_handshake_from_the_units_own_address_is_its_own(bench: Any) -> None:
         watch(bench, V201, source=source)
 
 
-def test_a_handshake_from_a_shared_address_blames_nobody_and_is_counted(bench: Any) -> None:
-    other = bench.credential("AC22-000002")
-    stray = bench.station(None)
+@pytest.mark.parametrize("source", ["127.0.0.1", "127.0.0.12"])
+def test_a_handshake_from_a_shared_address_blames_nobody_and_is_counted(bench: Any, source: str) -> None:
+    """Shared with another unit, or with everything else on this computer."""
+    other, stray = bench.credential("AC22-000002"), bench.station(None, source=source)
     stray.root = bench.roots[Environment.TEST].pem
-    with bench.station(other, serial="AC22-000002", identity="AC22-000002"), stray:
-        results, _ = watch(bench, V201)
+    strangers = {"serial": "AC22-000002", "identity": "AC22-000002", "source": "127.0.0.12"}
+    with bench.station(other, Environment.SHIP, **strangers), stray:
+        results, _ = watch(bench, V201, source=source)
     values = {m.name: m.value for m in results[-1].measurements}
     assert values["test_endpoint_attempts"] == 0
     assert values["test_endpoint_attempts_unattributed"] > 0
