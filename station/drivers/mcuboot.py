@@ -35,7 +35,7 @@ from station.drivers.smp_session import REBINDS, SmpSession
 from station.errors import Defect, LinkError, UnitError
 from station.model import DeviceIdentity, ImageState, Proof
 
-_NO_FREE_SLOT, _ALREADY_PENDING = 9, 28
+_NO_FREE_SLOT = 9
 _KEY_NOT_FOUND, _NO_SUCH_FILE = 3, 3
 _LONGEST_CLOCK_TEXT = 40
 LARGEST_SETTING = 4096
@@ -102,7 +102,10 @@ class McubootCharger:
         raise LinkError("Writing the firmware was interrupted too often.")
 
     def try_firmware(self, digest: bytes, deadline: Deadline) -> None:
-        """Make the device boot the image once; does nothing in recovery mode. Proves nothing: read `firmware` back."""
+        """Make the device boot the image once; does nothing in recovery mode. Proves nothing: read `firmware` back.
+
+        A device that always boots its newest image (MCUboot without swapping) has no such command and needs none.
+        """
         if self.in_recovery(deadline):
             return
 
@@ -112,15 +115,18 @@ class McubootCharger:
             except Refused as refused:
                 # The answer to a first attempt may have been lost: then the mark is there already.
                 marked = any(state.pending and state.digest == digest for state in self.firmware(deadline))
-                if not (marked and refused.is_one_of(IMAGE, _ALREADY_PENDING, _NO_FREE_SLOT)):
+                if not (marked or refused.is_not_supported):
                     raise
 
         self._session.perform("marking firmware for a test", mark, deadline)
 
     def confirm_firmware(self, digest: bytes, deadline: Deadline) -> None:
         """Make the running image permanent; refused unless it is the one with this digest."""
-        if not any(state.active and state.digest == digest for state in self.firmware(deadline)):
+        running = next((state for state in self.firmware(deadline) if state.active), None)
+        if running is None or running.digest != digest:
             raise UnitError(Defect.FIRMWARE, "The charger does not run the firmware that is to be confirmed.")
+        if running.confirmed:
+            return
         # Without a hash it is the running image that is confirmed, never one that was not booted yet.
         confirm = ImageStatesWrite(confirm=True)
         self._session.perform("confirming firmware", lambda link: link.ask(confirm, deadline), deadline)

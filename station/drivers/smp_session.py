@@ -7,10 +7,12 @@ that was interrupted by a vanished port starts again from its beginning on the n
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TypeVar
+from typing import Any, TypeVar
 
+from smpclient.generics import SMPRequest
 from smpclient.requests.image_management import ImageStatesRead
-from smpclient.requests.os_management import BootloaderInformationRead, MCUMgrParametersRead, ResetWrite
+from smpclient.requests.os_management import MCUMgrParametersRead, ResetWrite
+from smpclient.requests.settings_management import ReadSetting
 
 from station.clock import Deadline
 from station.drivers import FindNode
@@ -200,13 +202,19 @@ class SmpSession:
 
 
 def _only_bootloader(link: Link, deadline: Deadline) -> bool:
-    """Tell a bootloader from an application without group 64: only the application knows its bootloader."""
+    """Tell a bootloader from an application that lacks group 64: a bootloader has images and no settings."""
+    return not _answers(link, ReadSetting(name="charger"), deadline) and _answers(link, ImageStatesRead(), deadline)
+
+
+def _answers(link: Link, request: SMPRequest[Any, Any, Any], deadline: Deadline) -> bool:
+    """Tell whether the device knows a command; a bootloader may leave unanswered what it does not know."""
     try:
-        link.ask(BootloaderInformationRead(), deadline, patience=PROBE)
-    except (Refused, Silence):
-        link.ask(ImageStatesRead(), deadline)
-        return True
-    return False
+        link.ask(request, deadline, patience=PROBE)
+    except Refused as refused:
+        return not refused.is_not_supported
+    except Silence:
+        return False
+    return True
 
 
 def _usable(buffer: int | None, *, recovery: bool) -> int:
