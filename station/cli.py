@@ -1,5 +1,6 @@
 """The command `station`: set up, check, run and read a station directory.
 
+Each command imports what it needs itself, so that the small ones start quickly.
 Exit codes: 0 done, 1 the unit or record failed the check, 2 usage or configuration, 3 a service is away.
 """
 
@@ -14,14 +15,9 @@ from typing import ParamSpec
 
 import click
 
-from station.check import check_station, worst
 from station.config import StationConfig, load_station
-from station.daemon import run_station
 from station.describe import plain, run_line, unit_lines
-from station.detect import open_ports, slot_of, suggest_stanza
-from station.documents.passport import verify_passport
 from station.errors import ConfigError, Defect, ServiceError, StationError, UnitError
-from station.orders import OrderOptions, create_order
 from station.records import RunFilter, UnitHistory, open_records
 from station.setup import InitOptions, init_station
 
@@ -119,6 +115,8 @@ def check(directory: Path, *, as_json: bool) -> None:
 
     Exit code 0 when all is well, 2 for the configuration, 3 when a service is away.
     """
+    from station.check import check_station, worst
+
     findings = check_station(directory)
     if as_json:
         _print_json([asdict(finding) for finding in findings])
@@ -135,6 +133,8 @@ def check(directory: Path, *, as_json: bool) -> None:
 @exit_codes
 def run(directory: Path) -> None:
     """Serve the line until Ctrl-C or SIGTERM; runs in work are closed ABORTED and continue at the next start."""
+    from station.daemon import run_station
+
     run_station(load_station(directory))
 
 
@@ -144,6 +144,8 @@ def run(directory: Path) -> None:
 @exit_codes
 def slots(directory: Path, *, as_json: bool) -> None:
     """List what is plugged in now, and print the stanza that binds an unknown port to a slot."""
+    from station.detect import open_ports, slot_of, suggest_stanza
+
     config = load_station(directory)
     ports = open_ports(config.located(config.station.ports))
     try:
@@ -195,6 +197,8 @@ def unit(serial: str, directory: Path, *, as_json: bool, verify: bool) -> None:
 
 def _verify(history: UnitHistory, config: StationConfig) -> None:
     """Check the latest passport's signature against the factory's records certificate."""
+    from station.documents.passport import verify_passport
+
     if not history.passports:
         raise UnitError(Defect.WRONG_UNIT, f"Unit {history.unit.serial} has no passport.", hint="Release it first.")
     passport = history.passports[-1]
@@ -244,6 +248,8 @@ def order_create(name: str, directory: Path, **options: object) -> None:
     Example:
       station order create WO-1001 --recipe ac22-eu --quantity 100 --prefix AC22- --first 1
     """
+    from station.orders import OrderOptions, create_order
+
     created = create_order(load_station(directory), name, OrderOptions(**options))  # type: ignore[arg-type]
     block = created.serials
     click.echo(f"Order {created.id}: {created.quantity} units, {block.text(block.first)} to {block.text(block.last)}")

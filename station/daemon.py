@@ -28,6 +28,7 @@ from station.outbox import OutboxWorker
 from station.records import Records, WorkOrder, open_records
 from station.steps import STEPS
 from station.steps.credentials import translated
+from station.version import software_version
 from station.web import Documents
 from station.web.app import create_app
 from station.web.server import serve
@@ -47,6 +48,7 @@ def run_station(config: StationConfig) -> None:
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
+    log.info("station %s, software %s", config.station.id, software_version())
     with opened(config) as (line, address):
         log.info("station %s serves %s", config.station.id, address)
         (config.directory / "station.url").write_text(address + "\n")

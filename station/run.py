@@ -20,7 +20,7 @@ from station.model import Outcome, UnitRecord
 from station.records import Message, StepRef, StepResult
 from station.steps import STEPS, Step
 from station.steps.evidence import prove_identity
-from station.steps.record import unit_record
+from station.steps.record import fingerprint, unit_record
 
 log = logging.getLogger(__name__)
 
@@ -155,7 +155,7 @@ def _release(bench: Bench) -> Verdict:
         bench.run,
         document,
         signature,
-        bench.services.factory.record_certificate,
+        fingerprint(bench.services.factory.record_certificate),
         (
             Message(REGISTER, record.serial, json.dumps(asdict(record)).encode()),
             Message(RENDER_PASSPORT, record.serial, b"{}"),

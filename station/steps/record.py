@@ -1,6 +1,10 @@
 """The unit as it leaves: one object from which label, passport and CPMS payload are rendered (F-G6, F-I5)."""
 
+import ssl
+from hashlib import sha256
+
 from station.bench import Bench
+from station.clock import iso
 from station.errors import ConfigError
 from station.model import Environment, UnitRecord
 
@@ -36,7 +40,7 @@ def unit_record(bench: Bench, released_at: str) -> UnitRecord:
         certificate_sha256=certificate.sha256,
         certificate_subject=certificate.subject,
         certificate_issuer=certificate.issuer,
-        certificate_not_after=str(certificate.not_after),
+        certificate_not_after=iso(certificate.not_after),
         key_origin=bench.recipe.file.key_origin.value,
         recipe=bench.recipe.title,
         recipe_digest=bench.recipe.digest,
@@ -47,3 +51,8 @@ def unit_record(bench: Bench, released_at: str) -> UnitRecord:
         ratings=product.ratings,
         not_shown_by_hardware=product.not_shown,
     )
+
+
+def fingerprint(certificate_pem: str) -> str:
+    """Return the SHA-256 of a certificate, by which a signer is named in records and documents."""
+    return f"certificate SHA-256 {sha256(ssl.PEM_cert_to_DER_cert(certificate_pem)).hexdigest()}"
