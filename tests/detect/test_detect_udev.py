@@ -116,6 +116,15 @@ def test_composite_device_is_one_device_with_the_configured_interface(usb: UsbTr
     assert watch.find_node("B") == "/dev/ttyACM5"
 
 
+def test_ports_of_one_converter_are_one_device(usb: UsbTree) -> None:
+    """Several ports on one USB interface are told apart by their number, as udev's own by-path links do."""
+    usb.plug_converter("1.1", ["ttyUSB0", "ttyUSB1"])
+    watch = Watch(UdevPorts(), SLOTS)
+    assert first_change(watch).after.presence is Presence.ONE
+    assert [port.interface for port in watch.occupancy("A").ports] == ["1.0", "1.0-port1"]
+    assert watch.find_node("A") == "/dev/ttyUSB0"
+
+
 def test_unknown_port_is_listed_with_what_it_says_of_itself(usb: UsbTree) -> None:
     """A port that is no slot is shown, not used."""
     usb.plug("1.3", ["ttyACM0"], product=UsbProduct("0403", "6001", "FT232R\x07"))
