@@ -21,6 +21,8 @@ SETTLE_SECONDS = 3.0
 """How long a printer must stand ready, empty and with an unchanged odometer before a label counts as not printed."""
 FIRST_PAUSE, LONGEST_PAUSE = 0.05, 0.5
 """Seconds between two looks at the odometer; the pause doubles from the first to the longest."""
+LOOK_SECONDS = 0.5
+"""Time a look is given at least: one cut short by the deadline would blame a healthy printer."""
 
 
 @dataclass(frozen=True)
@@ -189,7 +191,7 @@ def _looks(deadline: Deadline) -> Iterator[None]:
     """Yield until the deadline ends, with growing pauses in between; at least once."""
     pause = FIRST_PAUSE
     yield
-    while deadline.remaining > pause:
+    while deadline.remaining > pause + LOOK_SECONDS:
         time.sleep(pause)
         pause = min(2 * pause, LONGEST_PAUSE)
         yield

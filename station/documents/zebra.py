@@ -25,6 +25,7 @@ END_SECONDS = 0.5
 """Longest wait for the printer to close its side after a label."""
 MAX_ANSWER = 4096
 """Bytes of an answer that are read; the longest real one, `~HS`, has about 100."""
+CABLE = "Check the label printer's power and network cable."
 STX, ETX = b"\x02", b"\x03"
 
 ERRORS: tuple[tuple[int, str, str], ...] = (
@@ -63,12 +64,20 @@ class ZebraPrinter:
 
     def status(self, deadline: Deadline) -> PrinterStatus:
         """Ask `~HQES`, then `~HS` of a printer that says it is healthy."""
+        sick = self._sickness(deadline)
+        if sick:
+            return sick
+        answer = self._ask(b"~HS", _ended_by(ETX, times=3), deadline.at_most(deadline.remaining / 2))
+        # Silence now means that it fell sick between the two questions.
+        return (self._sickness(deadline) if answer is None else None) or host_status(self._name, answer)
+
+    def _sickness(self, deadline: Deadline) -> PrinterStatus | None:
+        """Return what `~HQES` complains of, or None for a healthy printer."""
         errors = self._ask(b"~HQES", _ended_by(ETX), deadline)
         if errors is None:
-            hint = "Check the label printer's power and network cable."
-            return PrinterStatus(ready=False, problem=f"{self._name} does not answer", hint=hint, waiting=None)
-        problem = error_status(self._name, errors)
-        return problem or host_status(self._name, self._ask(b"~HS", _ended_by(ETX, times=3), deadline))
+            problem = f"{self._name} does not answer"
+            return PrinterStatus(ready=False, problem=problem, hint=CABLE, waiting=None)
+        return error_status(self._name, errors)
 
     def odometer(self, deadline: Deadline) -> int:
         """Return the labels ever printed, by SGD `odometer.total_label_count`."""
@@ -119,8 +128,7 @@ class ZebraPrinter:
                 self._address, timeout=max(deadline.at_most(ANSWER_SECONDS).remaining, 0.001)
             )
         except OSError as error:
-            hint = "Check the label printer's power and network cable."
-            raise printer_error(f"{self._name} cannot be reached: {error.strerror or error}", hint) from error
+            raise printer_error(f"{self._name} cannot be reached: {error.strerror or error}", CABLE) from error
         with connection:
             yield connection
 
@@ -160,7 +168,8 @@ def error_status(name: str, answer: bytes) -> PrinterStatus | None:
     """Return what the error flags of a `~HQES` answer mean, or None for a healthy printer."""
     found = _ES_ERRORS.search(answer)
     if found is None:
-        return PrinterStatus(ready=False, problem=f"{name} answers, but not like a ZPL printer", waiting=None)
+        problem, hint = f"{name} answers, but not like a ZPL printer", "Check the printer's address in station.toml."
+        return PrinterStatus(ready=False, problem=problem, hint=hint, waiting=None)
     flags = int(found[3], 16)
     if found[1] == b"0" and not flags:
         return None
@@ -177,7 +186,8 @@ def host_status(name: str, answer: bytes | None) -> PrinterStatus:
         paused, waiting, partial = first[2] == "1", int(first[4]), first[7] == "1"
         left = int(second[8])
     except (ValueError, IndexError, UnicodeDecodeError):
-        return PrinterStatus(ready=False, problem=f"{name} does not tell its state", waiting=None)
+        problem, hint = f"{name} does not tell its state", "Switch the label printer off and on."
+        return PrinterStatus(ready=False, problem=problem, hint=hint, waiting=None)
     held = max(waiting, left) + partial
     if paused:
         return PrinterStatus(ready=False, problem=f"{name}: paused", hint="Press PAUSE on the printer.", waiting=held)

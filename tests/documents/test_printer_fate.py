@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from station.clock import Deadline
-from station.documents.printer import PrintFate, await_fate, judge_fate, print_label
+from station.documents.printer import JobInterrupted, PrintFate, await_fate, judge_fate, print_label
 from station.documents.printers import open_printer
 from station.errors import ConfigError, Service, ServiceError
 
@@ -95,6 +95,20 @@ def test_reset_after_the_end_of_the_label_is_printed(virtual_printer: Start) -> 
     zebra = virtual_printer("--fault", "reset-after-end", "--pace", "0.5")
     result = print_label(zebra.printer, LABEL, Deadline(20))
     assert result.fate is PrintFate.PRINTED
+    assert zebra.labels == [LABEL]
+
+
+@pytest.mark.parametrize("fault", ["reset-before-end", "reset-after-end"])
+def test_reset_is_noticed_while_the_label_is_handed_over(virtual_printer: Start, fault: str) -> None:
+    zebra = virtual_printer("--fault", fault)
+    with pytest.raises(JobInterrupted, match="broke while the label was sent"):
+        zebra.printer.print(LABEL, Deadline(5))
+
+
+def test_label_that_arrives_late_is_not_taken_for_lost(virtual_printer: Start) -> None:
+    """The printer stands ready, empty and unchanged for a second after it was sent the label."""
+    zebra = virtual_printer("--fault", "late")
+    assert print_label(zebra.printer, LABEL, Deadline(20)).fate is PrintFate.PRINTED
     assert zebra.labels == [LABEL]
 
 
