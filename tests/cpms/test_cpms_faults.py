@@ -8,11 +8,10 @@ import time
 from dataclasses import replace
 
 import pytest
+from cpms_world import TOKEN
 
 from station.cpms import open_cpms
 from station.errors import ConfigError, Service, ServiceError
-
-TOKEN = "token-of-the-staging-cpms-0123456789"
 
 
 def impatient(cpms, seconds):
@@ -86,7 +85,7 @@ def test_a_cpms_that_dies_before_it_answers_keeps_exactly_one_record(fresh, unit
 REGISTERS = """
 import sys
 sys.path.insert(0, sys.argv[2])
-from conftest import make_unit, TOKEN
+from cpms_world import make_unit, TOKEN
 from station.cpms import open_cpms
 open_cpms(sys.argv[1], lambda: TOKEN).register(make_unit("AC22-KILLED"), 1)
 """
