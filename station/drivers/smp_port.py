@@ -36,11 +36,10 @@ class Broken(Exception):
 
 
 def silence_libraries() -> None:
-    """Keep the libraries' log records from every handler: they quote requests with their payload."""
-    for name in ("smp", "smpclient"):
-        logger = logging.getLogger(name)
-        logger.propagate = False
-        logger.setLevel(logging.CRITICAL + 1)
+    """Switch the libraries' loggers off, whatever level or handler anyone gives them: they quote whole requests."""
+    for name in ("smp", "smpclient", *logging.root.manager.loggerDict):
+        if name.partition(".")[0] in ("smp", "smpclient"):
+            logging.getLogger(name).disabled = True
 
 
 class SmpPort:
