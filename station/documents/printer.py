@@ -156,13 +156,18 @@ def await_fate(printer: Printer, odometer_before: int, deadline: Deadline) -> Pr
         result = PrintResult(PrintFate.UNKNOWN, odometer_before, None, "the printer was not asked in time")
         for _ in _looks(deadline):
             result = _look(printer, odometer_before, deadline)
-            if result.fate is PrintFate.PRINTED:
+            if result.fate is PrintFate.PRINTED or _hopeless(result):
                 return result
             idle = result.fate is PrintFate.NOT_PRINTED
             idle_since = (idle_since or time.monotonic()) if idle else None
             if idle_since is not None and time.monotonic() - idle_since >= SETTLE_SECONDS:
                 return result
         return _doubted(result)
+
+
+def _hopeless(result: PrintResult) -> bool:
+    """Tell whether no later look can be clearer: the odometer has gone further, or back."""
+    return result.odometer_after is not None and result.odometer_after - result.odometer_before not in (0, 1)
 
 
 def _doubted(result: PrintResult) -> PrintResult:
@@ -184,7 +189,11 @@ def _look(printer: Printer, odometer_before: int, deadline: Deadline) -> PrintRe
     if fate is PrintFate.NOT_PRINTED:
         problem = status.problem or "the printer did not make the label"
         return PrintResult(fate, odometer_before, now, problem, status.hint or "Print the label again.")
-    return PrintResult(fate, odometer_before, now, status.problem, status.hint)
+    result = PrintResult(fate, odometer_before, now, status.problem, status.hint)
+    if _hopeless(result):
+        problem = f"the printer's odometer went from {odometer_before} to {now}, which is not this label alone"
+        return PrintResult(fate, odometer_before, now, problem, "Look whether the printer made the label.")
+    return result
 
 
 def _looks(deadline: Deadline) -> Iterator[None]:

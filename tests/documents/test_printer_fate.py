@@ -169,6 +169,19 @@ def test_busy_printer_is_refused_at_the_deadline(virtual_printer: Start) -> None
     thread.join(10)
 
 
+@pytest.mark.parametrize("before", [0, 5])
+def test_odometer_that_tells_nothing_is_not_waited_for(virtual_printer: Start, before: int) -> None:
+    """After a crash: other labels were printed since, or the printer was exchanged."""
+    zebra = virtual_printer()
+    for _ in range(2):
+        print_label(zebra.printer, LABEL, Deadline(20))
+    deadline = Deadline(60)
+    result = await_fate(zebra.printer, before, deadline)
+    assert result.fate is PrintFate.UNKNOWN
+    assert f"from {before} to 2" in result.problem
+    assert not deadline.expired
+
+
 def test_cancelled_label_never_comes_out(virtual_printer: Start) -> None:
     zebra = virtual_printer("--pace", "2")
     result = print_label(zebra.printer, LABEL, Deadline(0.5))
