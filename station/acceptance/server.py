@@ -172,8 +172,10 @@ class AcceptanceServer:
         return _refuse(connection, verdict)
 
     def _waiting(self, environment: Environment) -> list[Visit]:
+        """Return the visits that still want their unit; one that has failed lets nobody in again."""
         with self._lock:
-            return [visit for visit in self._visits if visit.expected.environment is environment]
+            visits = tuple(self._visits)
+        return [visit for visit in visits if visit.expected.environment is environment and not visit.failed]
 
 
 async def _handle(connection: ServerConnection) -> None:

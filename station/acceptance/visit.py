@@ -260,6 +260,7 @@ class Visit:
         """Record a breach of the protocol."""
         with self._changed:
             self._findings.append(finding)
+            self._changed.notify_all()
 
     def refused(self, verdict: Verdict) -> None:
         """Take note of a refusal: proven, it ends the visit; merely claimed, it is kept for the explanation."""
@@ -268,6 +269,7 @@ class Visit:
             return
         with self._changed:
             self._claims.append(verdict.reason)
+            self._changed.notify_all()
 
     def fail(self, failure: BaseException) -> None:
         """End every wait of this visit with an error; the first one stays."""

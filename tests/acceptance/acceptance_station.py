@@ -84,6 +84,7 @@ class Station:
             subprotocols=list(offered) or None,
             additional_headers=headers,
             compression=None,
+            close_timeout=1,
             logger=QUIET,
             max_size=None,
             **options,
