@@ -16,7 +16,7 @@ from station.clock import utc_now
 from station.documents.passport_pdf import render_passport
 from station.errors import Service, ServiceError, StationError
 from station.model import UnitRecord
-from station.records import OutboxRow, RegistrationState
+from station.records import OutboxRow
 from station.run import REGISTER, RENDER_PASSPORT
 from station.strict import parse
 
@@ -77,10 +77,7 @@ class OutboxWorker:
         record = parse(UnitRecord, json.loads(row.body), f"message {row.ref}")
         registration = self._services.cpms.register(record, row.revision)
         state = self._services.records.registered(record.serial, registration)
-        if state is not RegistrationState.EQUAL:
-            raise ServiceError(
-                Service.CPMS, f"The CPMS's record of {record.serial} differs from ours.", stops_line=False
-            )
+        registration.demand_equal()
         return state.value.encode()
 
     def _render(self, row: OutboxRow) -> bytes:
