@@ -7,7 +7,6 @@ import os
 import select
 import struct
 import threading
-import time
 import tty
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Iterator
@@ -227,13 +226,28 @@ def wire() -> Any:
 
 
 @pytest.fixture
-def until() -> Callable[[Callable[[], bool]], None]:
-    """Wait for a condition, at most ten seconds."""
+def sim_ask() -> Callable[[str, bytes], dict[str, Any]]:
+    """Send one SMP message to a device file and return the body of the answer, without any SMP library."""
 
-    def wait(condition: Callable[[], bool]) -> None:
-        end = time.monotonic() + 10
-        while not condition():
-            assert time.monotonic() < end
-            time.sleep(0.01)
+    def ask(node: str, message: bytes) -> dict[str, Any]:
+        descriptor = os.open(node, os.O_RDWR | os.O_NOCTTY)
+        try:
+            tty.setraw(descriptor)
+            os.write(descriptor, framed(message))
+            return dict(cbor2.loads(_receive(descriptor)[8:]))
+        finally:
+            os.close(descriptor)
 
-    return wait
+    return ask
+
+
+def _receive(descriptor: int) -> bytes:
+    pending, text = b"", b""
+    while select.select([descriptor], [], [], 10)[0]:
+        *lines, pending = (pending + os.read(descriptor, 65536)).split(b"\n")
+        for line in lines:
+            text += line[2:]
+            raw = b64decode(text)
+            if len(raw) >= 2 + int.from_bytes(raw[:2]):
+                return raw[2:-2]
+    raise TimeoutError("no answer")

@@ -98,9 +98,8 @@ def test_a_list_of_impossible_firmware_is_refused(peer: Any) -> None:
 def everything(error: BaseException, seen: frozenset[int] = frozenset()) -> str:
     """Return all that a log or a debugger's report could show of an error, its causes and its hidden context."""
     parts = [*traceback.format_exception(error), repr(error), str(vars(error)), str(error.args)]
-    for other in (error.__cause__, error.__context__):
-        if other is not None and id(other) not in seen:
-            parts.append(everything(other, seen | {id(error)}))
+    others = (other for other in (error.__cause__, error.__context__) if other is not None and id(other) not in seen)
+    parts.extend(everything(other, seen | {id(error)}) for other in others)
     return "\n".join(parts)
 
 
