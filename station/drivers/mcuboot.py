@@ -16,24 +16,15 @@ from station.clock import Deadline
 from station.drivers import FindNode
 from station.drivers import smp_transfer as transfer
 from station.drivers.smp_errors import FILES, IMAGE, NOT_FOUND, SETTINGS, Refused, explain
+from station.drivers.smp_factory import FactoryVerbs
 from station.drivers.smp_identity import to_identity
 from station.drivers.smp_images import image_states
-from station.drivers.smp_link import KEY_GENERATION, SLOW, Link
-from station.drivers.smp_messages import (
-    CertificateRead,
-    CertificateWrite,
-    ChallengeWrite,
-    IdentityRead,
-    KeyRead,
-    KeyWrite,
-    LockWrite,
-    SerialWrite,
-)
-from station.drivers.smp_package import send_package, to_proof
+from station.drivers.smp_link import SLOW, Link
+from station.drivers.smp_messages import IdentityRead
 from station.drivers.smp_port import Broken
 from station.drivers.smp_session import REBINDS, SmpSession
 from station.errors import Defect, LinkError, UnitError
-from station.model import DeviceIdentity, ImageState, Proof
+from station.model import DeviceIdentity, ImageState
 
 _NO_FREE_SLOT = 9
 _KEY_NOT_FOUND, _NO_SUCH_FILE = 3, 3
@@ -52,12 +43,8 @@ def open_charger(find_node: FindNode, *, expected_uid: bytes | None = None) -> "
     return McubootCharger(SmpSession(find_node, expected_uid))
 
 
-class McubootCharger:
+class McubootCharger(FactoryVerbs):
     """A `Charger` with every optional ability; hardware with less refuses what it does not have."""
-
-    def __init__(self, session: SmpSession) -> None:
-        """Speak over a session."""
-        self._session = session
 
     def identify(self, deadline: Deadline) -> DeviceIdentity:
         """Read who the device says it is; opens the port if needed."""
@@ -170,75 +157,6 @@ class McubootCharger:
         """Write a whole file."""
         self._session.perform(f"writing {path}", lambda link: transfer.upload(link, path, content, deadline), deadline)
 
-    def create_key(self, slot: str, common_name: str, *, replace: bool, deadline: Deadline) -> bytes:
-        """Let the device make a key pair and return its PKCS#10 request (DER)."""
-        ask = KeyWrite(cn=common_name, force=replace, slot=slot or None)
-
-        def create(link: Link) -> bytes:
-            return link.ask(ask, deadline, patience=KEY_GENERATION, once=True).csr
-
-        return self._session.perform("making a key", create, deadline)
-
-    def install_certificate(self, slot: str, certificate: bytes, deadline: Deadline) -> None:
-        """Store the leaf certificate (DER) beside its key; the device refuses one of another key."""
-        ask = CertificateWrite(cert=certificate, slot=slot or None)
-        self._session.perform("installing the certificate", lambda link: link.ask(ask, deadline), deadline)
-
-    def lock(self, deadline: Deadline) -> None:
-        """Close the device for good."""
-
-        def lock(link: Link) -> None:
-            try:
-                link.ask(LockWrite(), deadline, patience=SLOW)
-            except Refused:
-                # The answer to a first attempt may have been lost: a locked device refuses to be locked again.
-                if not link.ask(IdentityRead(), deadline).locked:
-                    raise
-
-        self._session.perform("locking", lock, deadline)
-
-    def deliver_key(self, slot: str, package: bytes, nonce: bytes, deadline: Deadline) -> Proof:
-        """Hand over a CMS EnvelopedData and return the device's signed receipt over `nonce` (32 bytes)."""
-        return self._session.perform(
-            "delivering a key", lambda link: send_package(link, slot, package, nonce, deadline), deadline
-        )
-
-    def challenge(self, slot: str, nonce: bytes, deadline: Deadline) -> Proof:
-        """Return the device's signature over `nonce` (32 bytes) with the key in `slot`."""
-        ask = ChallengeWrite(nonce=nonce, slot=slot or None)
-        return to_proof(self._session.perform("challenging", lambda link: link.ask(ask, deadline), deadline))
-
-    def read_request(self, slot: str, deadline: Deadline) -> bytes | None:
-        """Return the request (DER), or None where the slot has no key."""
-
-        def read(link: Link) -> bytes | None:
-            try:
-                return link.ask(KeyRead(slot=slot or None), deadline).csr
-            except Refused as refused:
-                if _is_absent(refused):
-                    return None
-                raise
-
-        return self._session.perform("reading the certificate request", read, deadline)
-
-    def read_certificate(self, slot: str, deadline: Deadline) -> bytes | None:
-        """Return the installed leaf (DER), or None where there is none."""
-
-        def read(link: Link) -> bytes | None:
-            try:
-                return link.ask(CertificateRead(slot=slot or None), deadline).cert
-            except Refused as refused:
-                if _is_absent(refused):
-                    return None
-                raise
-
-        return self._session.perform("reading the certificate", read, deadline)
-
-    def assign_serial(self, serial: str, deadline: Deadline) -> None:
-        """Write the serial number; the device refuses when another one is set."""
-        ask = SerialWrite(serial=serial)
-        self._session.perform("writing the serial number", lambda link: link.ask(ask, deadline), deadline)
-
     def set_clock(self, deadline: Deadline) -> None:
         """Set the device's clock to the station's UTC."""
 
@@ -273,10 +191,6 @@ def _read_setting(link: Link, key: str, deadline: Deadline) -> bytes | None:
     if len(value) > LARGEST_SETTING:
         raise UnitError(Defect.PROTOCOL, f"The charger's setting {key} is longer than {LARGEST_SETTING} bytes.")
     return value
-
-
-def _is_absent(refused: Refused) -> bool:
-    return refused.is_one_of(None, NOT_FOUND)
 
 
 def _device_time(text: str) -> datetime:

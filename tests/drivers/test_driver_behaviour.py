@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from station.clock import Deadline
+from station.drivers.mcuboot import open_charger
 from station.errors import Defect, UnitError
 
 MPS2, NATIVE, SIMULATED = "mps2_an385.serial_recovery_buf1024", "native_sim.serial_fs", "simulated"
@@ -78,6 +79,15 @@ def test_an_upload_continues_where_the_cable_was_pulled(world: Any) -> None:
     assert world.find_node() != node
     assert offsets == sorted(set(offsets))
     assert offsets[-1] == len(world.good.content)
+
+
+@able("images")
+def test_another_station_process_continues_the_upload(world: Any) -> None:
+    """F-C1: the device remembers an image by its SHA-256 as long as it keeps power."""
+    upload = world.charger.write_firmware(world.good.content, soon())
+    reached = [next(upload), next(upload), next(upload)][-1]
+    world.charger.close()
+    assert next(open_charger(world.find_node).write_firmware(world.good.content, soon())) >= reached
 
 
 @able("swap")

@@ -8,7 +8,17 @@ import pytest
 
 from fixtures.charger.process import read_state
 from station.clock import Deadline
+from station.drivers import (
+    Challenges,
+    Clocks,
+    KeyPackages,
+    SerialNumbers,
+    StoredCertificates,
+    StoredRequests,
+    ability,
+)
 from station.drivers.mcuboot import open_charger
+from station.drivers.table import DRIVERS
 from station.errors import Defect, LinkError, UnitError
 
 NATIVE_SMALL, MPS2 = "native_sim.serial_bigrx", "mps2_an385.serial_recovery_buf1024"
@@ -184,3 +194,13 @@ def test_boot_messages_between_frames_do_no_harm(peer: Any, wire: Any) -> None:
 
     peer.replies[0, 3, 0] = answer
     assert charger.read_settings(("a",), soon()) == {"a": b"x" * 300}
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [KeyPackages, Challenges, StoredRequests, StoredCertificates, SerialNumbers, Clocks],
+    ids=lambda k: k.__name__,
+)
+def test_the_driver_has_every_optional_ability(kind: type) -> None:
+    charger = DRIVERS["mcuboot"](lambda: None)
+    assert ability(charger, kind) is charger
