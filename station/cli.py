@@ -102,7 +102,7 @@ def init(directory: Path, **options: object) -> None:
     for path in written:
         click.echo(f"created {path}")
     click.echo(
-        f"Next: put products, firmware and recipes into {directory}/catalog, run 'pki ceremony', 'station order create'."
+        f"Next: fill {directory}/catalog, hold the ceremony ('pki ceremony'), create an order ('station order create')."
     )
 
 
@@ -268,9 +268,8 @@ def order_list(directory: Path, *, as_json: bool) -> None:
         _print_json([{"order": row, "counts": counts} for row, counts in found])
         return
     for row, counts in found:
-        click.echo(
-            f"{row.id:12} {row.recipe} r{row.recipe_revision}  {counts.released} of {counts.quantity} released  {row.state}"
-        )
+        progress = f"{counts.released} of {counts.quantity} released"
+        click.echo(f"{row.id:12} {row.recipe} r{row.recipe_revision}  {progress}  {row.state}")
 
 
 def _print_json(value: object) -> None:

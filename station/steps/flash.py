@@ -6,7 +6,6 @@ from station.clock import Deadline
 from station.errors import Defect, UnitError
 from station.model import ImageState
 
-
 COUNTER_DIGITS = 10
 
 
@@ -34,7 +33,7 @@ def _refuse_unsuited(bench: Bench, rule: ImageRule, image: CheckedImage) -> None
 
 
 def _refuse_rollback(bench: Bench, image: CheckedImage, deadline: Deadline) -> None:
-    """Compare the device's anti-rollback counter with the image's, before and after: it is never to be lowered (F-C6)."""
+    """Compare the device's anti-rollback counter with the image's: it is never to be lowered (F-C6)."""
     key = bench.recipe.product.security_counter
     if not key:
         return
@@ -42,7 +41,9 @@ def _refuse_rollback(bench: Bench, image: CheckedImage, deadline: Deadline) -> N
     if not raw.isdigit() or len(raw) > COUNTER_DIGITS:
         raise UnitError(Defect.FIRMWARE, "The device does not show its anti-rollback counter, as its product declares.")
     if not bench.measure_within("security_counter", float(raw), "", 0, image.security_counter):
-        message = f"The device's anti-rollback counter is {int(raw)}; firmware {image.version} has {image.security_counter}."
+        message = (
+            f"The device's anti-rollback counter is {int(raw)}; firmware {image.version} has {image.security_counter}."
+        )
         raise UnitError(Defect.FIRMWARE, message)
 
 

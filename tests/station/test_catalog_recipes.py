@@ -27,7 +27,8 @@ def test_recipe_of_the_demonstration_loads(catalog: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["recipes/ac22-eu.toml", "products/ac22.toml", "environments/field.toml", "firmware/ac22-1.4.0/release.toml"]
+    "name",
+    ["recipes/ac22-eu.toml", "products/ac22.toml", "environments/field.toml", "firmware/ac22-1.4.0/release.toml"],
 )
 def test_digest_changes_with_everything_that_is_named(catalog: Path, name: str) -> None:
     """F-A1: an edit anywhere gives another digest."""
@@ -64,7 +65,11 @@ def test_left_out_step_is_refused(catalog: Path) -> None:
         ("[settings]\n", '[settings]\nocpp_urll = "x"\n', "did you mean 'ocpp_url'"),
         ('log_level = "info"\n', "", "'log_level' of product ac22 has no value"),
         ("retries = 3", "retries = 30", "retries must be 0 to 5"),
-        ('test_environment = "bench-test"', 'test_environment = "field"', "'ship' can't be used where 'test' is needed"),
+        (
+            'test_environment = "bench-test"',
+            'test_environment = "field"',
+            "'ship' can't be used where 'test' is needed",
+        ),
     ],
 )
 def test_recipe_that_is_almost_right_is_refused(catalog: Path, old: str, new: str, told: str) -> None:
@@ -116,4 +121,6 @@ def test_no_endpoint_stands_in_code_or_templates() -> None:
     """F-F5: no URL of a CSMS outside of the environments."""
     root = Path(__file__).parents[2]
     files = [path for folder in ("station", "pki", "templates") for path in (root / folder).rglob("*.*")]
-    assert not [path for path in files if path.suffix in (".py", ".toml", ".zpl") and b"wss://csms" in path.read_bytes()]
+    assert not [
+        path for path in files if path.suffix in (".py", ".toml", ".zpl") and b"wss://csms" in path.read_bytes()
+    ]
