@@ -157,8 +157,8 @@ def _release(bench: Bench) -> Verdict:
         signature,
         fingerprint(bench.services.factory.record_certificate),
         (
-            Message(REGISTER, record.serial, json.dumps(asdict(record)).encode()),
             Message(RENDER_PASSPORT, record.serial, b"{}"),
+            Message(REGISTER, record.serial, json.dumps(asdict(record)).encode()),
         ),
     )
     return PASSED

@@ -12,6 +12,7 @@ _COMMON = (
     Check("inventory", checks.inventory, 60),
     Check("settings", checks.settings, 60),
     Check("accept", checks.accept, 40),
+    Check("into service", checks.into_service, 60),
     Check("status", checks.status, 60),
     Check("clock", checks.clock, 30),
     Check("trigger heartbeat", checks.trigger_heartbeat, 10),

@@ -142,6 +142,19 @@ def accept(exam: Exam) -> None:
         raise exam.missing("BootNotification after TriggerMessage", exam.deadline)
 
 
+def into_service(exam: Exam) -> None:
+    """Put a unit back into service that an interrupted test left out of it; a unit that is in service is left alone."""
+    wanted = set(exam.dialect.outlets(exam.visit.expected))
+    exam.visit.until(lambda: wanted <= set(_statuses(exam)) or None, exam.deadline)
+    latest = _statuses(exam)
+    for outlet in sorted(wanted - set(latest)):
+        raise exam.missing(f"StatusNotification of {_named(outlet)}", exam.deadline)
+    left = sorted(outlet for outlet, state in latest.items() if state == "Unavailable")
+    exam.measure("found_out_of_service", float(len(left)))
+    if left:
+        exam.dialect.change_availability(exam.visit, None, "Operative", exam.deadline)
+
+
 def status(exam: Exam) -> None:
     """Wait until every outlet is Available, and let there be no other outlets."""
     visit, wanted = exam.visit, set(exam.dialect.outlets(exam.visit.expected))

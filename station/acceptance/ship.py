@@ -158,6 +158,7 @@ _ALL_PROFILES: Mapping[OcppVersion, tuple[Mapping[str, object], ...]] = {
 _SHIP = (
     Check("ship connect", checks.connect, 180),
     Check("ship boot", checks.boot, 60),
+    Check("into service", checks.into_service, 60),
     Check("ship status", checks.status, 60),
     Check("clear cache", clear_cache, 15),
     Check("clear local list", clear_local_list, 30),

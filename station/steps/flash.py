@@ -1,7 +1,7 @@
 """Write the release image, then prove by reading back that the device runs exactly that image, and keeps it."""
 
 from station.bench import Bench
-from station.catalog.firmware import CheckedImage, ImageRule, check_image
+from station.catalog.firmware import CheckedImage, ImageRule, load_image
 from station.clock import Deadline
 from station.errors import Defect, UnitError
 from station.model import ImageState
@@ -15,8 +15,7 @@ def flash(bench: Bench, deadline: Deadline) -> None:
     "Upload accepted" and "test accepted" prove nothing: only what runs after a restart does, and after another one.
     """
     for rule in bench.recipe.release.image:
-        content = rule.path.read_bytes()
-        image = check_image(content, rule)
+        content, image = load_image(rule)
         _refuse_unsuited(bench, rule, image)
         _refuse_rollback(bench, image, deadline)
         _converge(bench, content, image, deadline)

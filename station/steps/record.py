@@ -29,7 +29,7 @@ def unit_record(bench: Bench, released_at: str) -> UnitRecord:
         work_order=bench.unit.work_order,
         customer=bench.unit.customer,
         hardware_uid=bench.unit.hardware_uid.hex(),
-        hardware=bench.identity.hardware,
+        hardware=bench.identity.hardware or product.hardware[0],
         firmware=release.version,
         firmware_sha256=release.image[0].sha256,
         ocpp_version=product.ocpp_version,
@@ -49,8 +49,14 @@ def unit_record(bench: Bench, released_at: str) -> UnitRecord:
         run=str(bench.run),
         released_at=released_at,
         ratings=product.ratings,
-        not_shown_by_hardware=product.not_shown,
+        not_shown_by_hardware=_not_shown(bench),
     )
+
+
+def _not_shown(bench: Bench) -> tuple[str, ...]:
+    """Return what this very device could not prove, each as one sentence."""
+    shown = bench.recipe.product.not_shown
+    return shown if bench.identity.hardware else (*shown, "The device does not tell its hardware revision.")
 
 
 def fingerprint(certificate_pem: str) -> str:

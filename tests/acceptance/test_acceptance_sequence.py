@@ -90,7 +90,7 @@ BAD = {
         "but nothing changed: it reads '60'",
     ),
 }
-QUICK = {"accept": 2, "status": 2, "availability": 2, "reset": 2}
+QUICK = {"accept": 2, "into service": 2, "status": 2, "availability": 2, "reset": 2}
 
 
 @VERSIONS
