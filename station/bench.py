@@ -25,7 +25,6 @@ from station.errors import Aborted, ConfigError
 from station.model import DeviceIdentity, Environment, Measurement, OcppVersion, Phase
 from station.records import Records, RunRef
 
-
 Value = str | float | bool
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from pki.errors import PkiError
 from pki.secret import secret
-from station.catalog.firmware import check_image
+from station.catalog.firmware import load_image
 from station.catalog.recipes import Recipe, load_recipe
 from station.clock import Deadline, utc_now
 from station.config import StationConfig, load_station
@@ -92,7 +92,7 @@ def _order(config: StationConfig) -> str:
 def _images(config: StationConfig) -> str:
     recipe = _recipe(config)
     for rule in recipe.release.image:
-        check_image(rule.path.read_bytes(), rule)
+        load_image(rule)
     return f"{len(recipe.release.image)} image(s) of {recipe.file.firmware} are as released"
 
 

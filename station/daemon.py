@@ -16,10 +16,12 @@ from pki.issue import Factory, open_factory
 from pki.secret import secret
 from station.acceptance import AcceptanceServer, Limits, PersonaConfig, ServerConfig
 from station.bench import Services
+from station.catalog.firmware import load_image
 from station.catalog.recipes import Recipe, load_recipe
 from station.config import StationConfig
 from station.cpms import open_cpms
 from station.detect import open_ports
+from station.documents.passport_pdf import render_passport
 from station.documents.printers import open_printer
 from station.errors import ConfigError
 from station.line import Line
@@ -70,6 +72,8 @@ def opened(config: StationConfig) -> Iterator[tuple[Line, str]]:
         order = find_order(records, config)
         recipe = load_recipe(config.catalog, order.recipe, STEPS)
         check_order(order, recipe)
+        for rule in recipe.release.image:
+            load_image(rule)
         services = stack.enter_context(_services(config, records, recipe))
         ports = open_ports(config.located(config.station.ports))
         stack.callback(ports.close)
@@ -89,7 +93,10 @@ def opened(config: StationConfig) -> Iterator[tuple[Line, str]]:
 def _documents(config: StationConfig, records: Records) -> Documents:
     def pdf(serial: str) -> bytes | None:
         path = config.directory / PASSPORTS / f"{serial}.pdf"
-        return path.read_bytes() if path.exists() else None
+        if path.exists():
+            return path.read_bytes()
+        passport = records.passport(serial)
+        return render_passport(passport.document, passport.signature, passport.signer) if passport else None
 
     def document(serial: str) -> bytes | None:
         passport = records.passport(serial)

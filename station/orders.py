@@ -1,11 +1,15 @@
 """Create work orders from the catalogue: what an order builds is pinned by the recipe's digest when it is made."""
 
+import re
 from dataclasses import dataclass
 
 from station.catalog.recipes import load_recipe
 from station.config import StationConfig
+from station.errors import ConfigError
 from station.records import SerialBlock, WorkOrder, open_records
 from station.steps import STEPS
+
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,39}")
 
 
 @dataclass(frozen=True)
@@ -23,8 +27,10 @@ def create_order(config: StationConfig, name: str, options: OrderOptions) -> Wor
     """Create a work order; asking again for the same one changes nothing.
 
     Raises:
-        ConfigError: The recipe is wrong, or the order or its serials exist with other content.
+        ConfigError: Name or recipe is wrong, or the order or its serials exist with other content.
     """
+    if not NAME.fullmatch(name):
+        raise ConfigError("the name of a work order is 1 to 40 letters, digits, dots, slashes, hyphens and underscores")
     recipe = load_recipe(config.catalog, options.recipe, STEPS)
     order = WorkOrder(
         id=name,

@@ -25,6 +25,8 @@ log = logging.getLogger(__name__)
 IDLE_SECONDS = 0.5
 LONGEST_PAUSE_SECONDS = 60.0
 BATCH = 16
+AWAY = "Outbox: "
+"""How alarms of records that are away begin."""
 
 
 class OutboxWorker:
@@ -56,8 +58,9 @@ class OutboxWorker:
                 for row in self._services.records.due(utc_now(), BATCH):
                     self._send(row)
                 self._board.show_messages(self._services.records.depth())
+                self._board.clear_alarms(AWAY)
             except ServiceError as error:
-                self._board.raise_alarm(f"Outbox: {error.message}")
+                self._board.raise_alarm(f"{AWAY}{error.message}")
             except Exception:  # the thread's boundary: delivery goes on, the message stays due
                 log.exception("outbox")
 
@@ -86,11 +89,15 @@ class OutboxWorker:
         if passport is None:
             raise ServiceError(Service.DATABASE, f"There is no passport of {row.unit}.")
         pdf = render_passport(passport.document, passport.signature, passport.signer)
-        self._passports.mkdir(parents=True, exist_ok=True)
         target = self._passports / f"{row.key}.pdf"
         partial = target.with_suffix(".partial")
-        partial.write_bytes(pdf)
-        partial.replace(target)
+        try:
+            self._passports.mkdir(parents=True, exist_ok=True)
+            partial.write_bytes(pdf)
+            partial.replace(target)
+        except OSError as error:
+            message = f"The passport of {row.unit} can't be written: {error.strerror or error}."
+            raise ServiceError(Service.DATABASE, message, hint="Free space on the station's disk.") from error
         return target.name.encode()
 
 

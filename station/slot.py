@@ -9,22 +9,24 @@ import queue
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from station.bench import Bench, Services, UnitInWork
 from station.board import Board
-from station.catalog.firmware import check_image
+from station.catalog.firmware import load_image
 from station.catalog.recipes import Recipe
 from station.clock import Deadline, utc_now
 from station.config import SlotSection
 from station.detect import Change, ChangeKind, Presence
 from station.drivers import Charger, FindNode
 from station.drivers.table import DRIVERS
-from station.errors import Aborted, LinkError, StationError, UnitError
+from station.errors import Aborted, LinkError, ServiceError, StationError, UnitError
 from station.model import DeviceIdentity, Outcome, Phase, SlotState, SlotView, StepView
-from station.records import RunRequest, UnitRow, UnitState, WorkOrder
+from station.records import RunRef, RunRequest, UnitRow, UnitState, WorkOrder
 from station.run import Verdict, execute
 from station.steps import STEPS
+from station.steps.label import TEMPLATE
 from station.steps.verify import verify_released
 from station.version import software_version
 
@@ -39,7 +41,7 @@ VERDICTS = {
     Outcome.ERROR: SlotState.ERROR,
     Outcome.ABORTED: SlotState.ABORTED,
 }
-WAITING = (SlotState.WAITING_FOR_SERIAL, SlotState.WAITING_FOR_LABEL)
+UNPLUG = "Unplug it and put it with the released units."
 
 
 @dataclass(frozen=True)
@@ -68,6 +70,7 @@ class SlotWorker:
         self._presence = Presence.EMPTY
         self._left = threading.Event()
         self._question: Question | None = None
+        self._left_open: RunRef | None = None
         self._lock = threading.Lock()
         self._thread = threading.Thread(target=self._serve, name=f"slot-{slot.name}", daemon=True)
 
@@ -167,10 +170,7 @@ class SlotWorker:
         try:
             verdict = self._work()
         except StationError as error:
-            verdict = _verdict_of(error)
-            self._services.records.event(
-                "device-refused", self.view.serial or self.view.name, {"slot": self.view.name, "reason": error.message}
-            )
+            verdict = self._refused(error)
         except Exception as error:  # the thread's boundary: a bug of ours in one slot must not silence the slot
             log.exception("slot %s", self.view.name)
             verdict = Verdict(
@@ -178,26 +178,53 @@ class SlotWorker:
             )
         if verdict is not None:
             self._conclude(verdict)
+        self._until_over(verdict)
+        with suppress(ServiceError):
+            self._close_left_open()
+        self._clear()
+
+    def _until_over(self, verdict: Verdict | None) -> None:
+        """Keep what is shown until somebody saw it and the charger is gone; one that left early has no leaving."""
         self._left.clear()
+        gone = self._presence is Presence.EMPTY
         if verdict is not None and verdict.outcome is not Outcome.PASS:
             self._wait_while(lambda: not self._acknowledged.is_set())
-        self._wait_while(lambda: not self._left.is_set())
-        self._clear()
+        elif verdict is not None and gone:
+            self._wait_while(lambda: self._presence is Presence.EMPTY and not self._acknowledged.is_set())
+        if not gone:
+            self._wait_while(lambda: not self._left.is_set())
+
+    def _refused(self, error: StationError) -> Verdict | None:
+        """Record why a device was not taken through; records that are away must not end the slot's thread."""
+        body = {"slot": self.view.name, "reason": error.message}
+        with suppress(ServiceError):
+            self._services.records.event("device-refused", self.view.serial or self.view.name, body)
+        return _verdict_of(error)
+
+    def _close_left_open(self) -> None:
+        """Close the run that this slot could not close when the records were away."""
+        if self._left_open is None:
+            return
+        reason = "The records could not be written in the middle of this run."
+        self._services.records.close_run(self._left_open, Outcome.ABORTED, reason=reason)
+        self._left_open = None
 
     def _conclude(self, verdict: Verdict) -> None:
         self._acknowledged.clear()
-        records, order = self._services.records, self._order.id
         if verdict.stops_line:
             self._board.raise_alarm(verdict.sentence)
+        told = self._released(self.view.serial) if verdict.outcome is Outcome.PASS else {"hint": verdict.hint}
         self._show(
-            state=VERDICTS[verdict.outcome],
-            sentence=verdict.sentence,
-            hint=verdict.hint,
-            acknowledged=False,
-            progress=1.0,
+            state=VERDICTS[verdict.outcome], sentence=verdict.sentence, acknowledged=False, progress=1.0, **told
         )
-        counts = records.counts(order)
-        self._board.show_totals(released=counts.released, failed=counts.failed)
+        with suppress(ServiceError):
+            counts = self._services.records.counts(self._order.id)
+            self._board.show_totals(released=counts.released, failed=counts.failed)
+
+    def _released(self, serial: str) -> dict[str, object]:
+        """Return what the page says of a released unit: its passport, which copy of the label it bears, what to do."""
+        label = self._services.records.living_label(serial, TEMPLATE)
+        return {"passport": serial, "label_copy": label.copy if label else 0, "hint": UNPLUG}
 
     def _work(self) -> Verdict | None:
         """Identify the charger, find or ask for its serial, and run the recipe; None when nothing is to be judged."""
@@ -223,8 +250,7 @@ class SlotWorker:
     def _recover(self, charger: Charger) -> None:
         """Give a part without a bootable image the released firmware, so that it can say who it is."""
         rule = self._recipe.release.image[0]
-        content = rule.path.read_bytes()
-        check_image(content, rule)
+        content, _ = load_image(rule)
         self._show(sentence="A blank charger is given its first firmware.")
         deadline = Deadline(RECOVER_SECONDS)
         for written in charger.write_firmware(content, deadline):
@@ -238,15 +264,14 @@ class SlotWorker:
         verify_released(self._services, self._recipe, charger, identity, unit.serial, Deadline(IDENTIFY_SECONDS))
         self._show(
             state=SlotState.ALREADY_RELEASED,
-            passport=unit.serial,
-            sentence=f"Unit {unit.serial} was released before, and is as it was released.",
-            hint="Unplug it, or take it to rework.",
+            sentence="It was released before, and is as it was released.",
+            **self._released(unit.serial),
         )
 
     def _ask_serial(self) -> str:
         return self._ask(
             SlotState.WAITING_FOR_SERIAL,
-            f"A {self._recipe.product.model} for order {self._order.id}.",
+            f"A charger for order {self._order.id}.",
             "Scan the serial number on its traveller.",
             lambda code: self._services.records.refuse_serial(self._order.id, code, self.view.hardware_uid),
             lambda: self._presence is Presence.EMPTY,
@@ -262,7 +287,8 @@ class SlotWorker:
             serial=serial,
             software=software_version(),
         )
-        run = self._services.records.open_run(request)
+        self._close_left_open()
+        run = self._left_open = self._services.records.open_run(request)
         unit = UnitInWork(serial, identity.uid, self._order.id, self._order.customer)
         waiting = tuple(StepView(name, step.title, "waiting") for name, step in STEPS.items())
         self._show(state=SlotState.RUNNING, serial=serial, sentence="", hint="", steps=waiting, started=utc_now())
@@ -278,7 +304,9 @@ class SlotWorker:
             on_progress=self._on_progress,
             phase=Phase.BLANK,
         )
-        return execute(bench, self._on_step)
+        verdict = execute(bench, self._on_step)
+        self._left_open = None
+        return verdict
 
     def _on_step(self, name: str, state: str, attempt: int) -> None:
         """Show one step's new state with the seconds it took."""

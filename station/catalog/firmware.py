@@ -187,6 +187,20 @@ def _pinnable(key: object) -> PublicKey:
     raise ValueError("neither ECDSA P-256 nor Ed25519")
 
 
+def load_image(rule: ImageRule) -> tuple[bytes, CheckedImage]:
+    """Read an image and judge it by its rule; nothing that was not judged leaves this function.
+
+    Raises:
+        ConfigError: The file can't be read, or is not what the release says.
+    """
+    try:
+        content = rule.path.read_bytes()
+    except OSError as error:
+        message = f"{rule.path.name}: {error.strerror or error}"
+        raise ConfigError(message, hint="Restore the released firmware file.") from error
+    return content, check_image(content, rule)
+
+
 def check_image(image: bytes, rule: ImageRule) -> CheckedImage:
     """Judge an image by its rule, completely, without any device.
 

@@ -45,6 +45,12 @@ STEP_LOOKS = {
 URGENCY = (SlotState.FAIL, SlotState.ERROR, SlotState.ABORTED, SlotState.PASS)
 """States that fill the verdict band, the most urgent first."""
 
+UNDER_WAY = (SlotState.RUNNING, SlotState.WAITING_FOR_LABEL)
+"""States in which a run's time goes on."""
+
+LEAVING = (SlotState.PASS, SlotState.ALREADY_RELEASED, SlotState.FAIL, SlotState.ERROR, SlotState.ABORTED)
+"""States in which the station is done with what is plugged."""
+
 ACTIONS = {"verify": "Verify", "reprint": "Reprint", "rework": "Rework"}
 
 
@@ -69,6 +75,8 @@ def prompt(view: LineView) -> Prompt:
         return Prompt(found[0], "Scan the printed label.")
     if found := states[SlotState.WAITING_FOR_SERIAL]:
         return Prompt(found[0], "Scan the serial number.")
+    if found := [slot.name for slot in view.slots if slot.state in LEAVING]:
+        return Prompt(found[0], "Unplug the unit.")
     if states[SlotState.EMPTY]:
         return Prompt("", "Plug in a charger.")
     return Prompt("", "Wait for a slot to finish.")
@@ -81,7 +89,7 @@ def summary(view: LineView) -> LineView:
 
 def elapsed(slot: SlotView, now: datetime) -> float:
     """Return the seconds a run has taken so far, or took."""
-    if slot.state is SlotState.RUNNING and slot.started is not None:
+    if slot.state in UNDER_WAY and slot.started is not None:
         return max(slot.seconds, (now - slot.started).total_seconds())
     return slot.seconds
 
