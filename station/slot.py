@@ -35,6 +35,8 @@ log = logging.getLogger(__name__)
 IDENTIFY_SECONDS = 20.0
 RECOVER_SECONDS = 900.0
 POLL_SECONDS = 0.1
+SETTLE_SECONDS = 1.0
+"""How long after a run a re-enumeration of the same charger may still be told; longer than changes take to settle."""
 VERDICTS = {
     Outcome.PASS: SlotState.PASS,
     Outcome.FAIL: SlotState.FAIL,
@@ -185,11 +187,13 @@ class SlotWorker:
 
     def _until_over(self, verdict: Verdict | None) -> None:
         """Keep what is shown until somebody saw it and the charger is gone; one that left early has no leaving."""
+        early = self._presence is Presence.EMPTY
+        self._stopping.wait(SETTLE_SECONDS)
         self._left.clear()
         gone = self._presence is Presence.EMPTY
         if verdict is not None and verdict.outcome is not Outcome.PASS:
             self._wait_while(lambda: not self._acknowledged.is_set())
-        elif verdict is not None and gone:
+        elif verdict is not None and early:
             self._wait_while(lambda: self._presence is Presence.EMPTY and not self._acknowledged.is_set())
         if not gone:
             self._wait_while(lambda: not self._left.is_set())
