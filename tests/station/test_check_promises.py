@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from fixtures.firmware import Recipe, build_release
 from tests.station.cli_world import Ran, alone, edit, run
 
 pytestmark = pytest.mark.xdist_group("check-promises")
@@ -162,6 +163,24 @@ def test_station_does_not_start_on_a_broken_catalogue(line: Path, name: str) -> 
     assert ran.code == 2
     assert told in ran.err
     assert "Traceback" not in ran.err
+
+
+@pytest.mark.parametrize(
+    ("bad", "told"), [("wrong-key", "signed with another key"), ("garbage", "magic"), ("truncated", "TLV")]
+)
+def test_station_does_not_start_on_an_image_that_its_manifest_vouches_for(line: Path, bad: str, told: str) -> None:
+    """F-C1: a bad image with a truthful manifest and an order of its own is still no image of ours."""
+    folder = line / "catalog/firmware/ac22-1.4.0"
+    shutil.rmtree(folder)
+    build_release(folder, Recipe(4096, bad=bad))
+    made = run("station", "order", "create", "WO-2", "--dir", line, "--recipe", "ac22-eu", "--quantity", "1",
+               "--prefix", "AC22-", "--first", "500")  # fmt: skip
+    assert made.code == 0, made.err
+    edit(line / "station.toml", 'order = "WO-1001"', 'order = "WO-2"')
+    ran = run("station", "run", "--dir", line, timeout=30)
+    assert ran.code == 2
+    assert "ac22-1.4.0.bin" in ran.err
+    assert told in ran.err
 
 
 @pytest.mark.parametrize("key", ["port", "test_port"])

@@ -1,0 +1,139 @@
+"""The outbox: a released unit's registration waits for the CPMS as long as it takes, and arrives exactly once."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+
+import httpx
+import pytest
+
+from fixtures.demo.world import World
+from tests.station.cli_world import Operator, copied, eventually, unit_of
+
+pytestmark = [pytest.mark.timeout(150), pytest.mark.xdist_group("outbox-cpms")]
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """Yield a running line of four slots."""
+    place, addresses = copied(tmp_path_factory.mktemp("outbox"))
+    with World(place, addresses) as running:
+        yield running
+
+
+@pytest.fixture
+def operator(world: World) -> Iterator[Operator]:
+    """Yield an operator who leaves the slots empty."""
+    person = Operator(world)
+    yield person
+    for slot in list(person.plugged):
+        person.unplug(slot)
+
+
+@contextmanager
+def fault(world: World, name: str) -> Iterator[None]:
+    """Let the CPMS misbehave while the block runs."""
+    file = world.place.cpms / "fault"
+    file.write_text(name)
+    try:
+        yield
+    finally:
+        file.unlink()
+
+
+def state(world: World, serial: str) -> str:
+    found: str = unit_of(world, serial)["unit"]["state"]
+    return found
+
+
+def records_of(world: World, serial: str) -> list[int]:
+    """Return the revisions that the CPMS keeps of a unit, from its own database."""
+    with closing(sqlite3.connect(f"file:{world.place.cpms / 'cpms.sqlite'}?mode=ro", uri=True)) as connection:
+        table = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()[0][0]
+        return [row[0] for row in connection.execute(f"SELECT revision FROM {table} WHERE serial = ?", (serial,))]
+
+
+def waits(operator: Operator, serial: str) -> None:
+    """See that the unit is released and its message waits, with an alarm that names CPMS and unit."""
+    shown = eventually(operator.line, lambda line: any("CPMS" in alarm for alarm in line["alarms"]))
+    assert any(serial in alarm for alarm in shown["alarms"])
+    assert shown["waiting_messages"] == 1
+    assert state(operator.world, serial) == "released"
+
+
+def arrives(operator: Operator, serial: str) -> None:
+    """See that the message arrived once, that the alarm is gone, and that the unit may be packed."""
+    eventually(operator.line, lambda line: line["waiting_messages"] == 0 and line["alarms"] == [], 90)
+    assert state(operator.world, serial) == "packable"
+    assert records_of(operator.world, serial) == [1]
+
+
+def test_cpms_that_answers_500_is_waited_for(world: World, operator: Operator) -> None:
+    """F-G2: PASS does not wait for the CPMS, packing does."""
+    serial = operator.to_label(1, "1")
+    with fault(world, "error"):
+        assert operator.finish("1")["state"] == "PASS"
+        waits(operator, serial)
+        assert records_of(world, serial) == []
+    arrives(operator, serial)
+
+
+def test_lost_answer_makes_no_second_record(world: World, operator: Operator) -> None:
+    """F-G2: the CPMS kept the record and never answered; asked again, it has one record."""
+    serial = operator.to_label(2, "2")
+    with fault(world, "lost-answer"):
+        assert operator.finish("2")["state"] == "PASS"
+        waits(operator, serial)
+        assert records_of(world, serial) == [1]
+    arrives(operator, serial)
+
+
+def test_cpms_that_is_away_and_a_restart_of_the_station(world: World, operator: Operator) -> None:
+    """F-G3: the message survives both; the restarted station tells the alarm again and delivers it."""
+    serial = operator.to_label(3, "3")
+    world.stop("cpms")
+    assert operator.finish("3")["state"] == "PASS"
+    waits(operator, serial)
+    world.stop("station")
+    world.start_station()
+    eventually(operator.line, lambda line: line["waiting_messages"] == 1)
+    restart_cpms(world)
+    arrives(operator, serial)
+
+
+def restart_cpms(world: World) -> None:
+    """Start the CPMS again on its old data."""
+    world.stop("printer")
+    world.start_services()
+    address = f"http://127.0.0.1:{world.addresses.cpms}/api/v1/chargers"
+    eventually(lambda: _answers(address), lambda status: status in (401, 403))
+
+
+def _answers(address: str) -> int:
+    try:
+        return httpx.get(address, timeout=5).status_code
+    except httpx.TransportError:
+        return 0
+
+
+def test_altered_record_is_not_packable_and_says_which_field(world: World, operator: Operator) -> None:
+    """F-G2: what the CPMS says back is compared; "ok" alone proves nothing."""
+    serial = operator.to_label(4, "4")
+    with fault(world, "alters"):
+        assert operator.finish("4")["state"] == "PASS"
+        shown = eventually(operator.line, lambda line: line["alarms"])
+        assert any("firmware" in alarm and serial in alarm for alarm in shown["alarms"])
+    assert state(world, serial) == "released"
+
+
+def test_cpms_away_before_the_ship_state_is_an_error_of_the_station(world: World, operator: Operator) -> None:
+    """Design 8.7: no unit becomes what ships while it can't be told whether its identity is free."""
+    with fault(world, "error"):
+        serial = operator.begin(5, "1")
+        shown = operator.until("1", "ERROR", "FAIL", "PASS", "scan label")
+    assert shown["state"] == "ERROR"
+    assert "CPMS" in shown["sentence"]
+    operator.unplug("1")
+    operator.plug(5, "1")
+    assert operator.finish("1")["state"] == "PASS"
+    eventually(lambda: state(world, serial), lambda found: found == "packable")
