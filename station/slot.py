@@ -337,9 +337,10 @@ class SlotWorker:
         self._show(**values)
 
     def _show(self, **values: object) -> None:
-        started = self.view.started
-        seconds = (utc_now() - started).total_seconds() if started else 0.0
-        self.view = replace(self.view, seconds=round(seconds, 1), **values)  # type: ignore[arg-type]
+        started, seconds = self.view.started, self.view.seconds
+        if started and self.view.state not in VERDICTS.values():
+            seconds = round((utc_now() - started).total_seconds(), 1)
+        self.view = replace(self.view, seconds=seconds, **values)  # type: ignore[arg-type]
         self._board.show_slot(self.view)
 
 

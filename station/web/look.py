@@ -75,6 +75,8 @@ def prompt(view: LineView) -> Prompt:
         return Prompt(found[0], "Scan the printed label.")
     if found := states[SlotState.WAITING_FOR_SERIAL]:
         return Prompt(found[0], "Scan the serial number.")
+    if found := [slot.name for slot in verdicts(view) if slot.state is not SlotState.PASS]:
+        return Prompt(found[0], "Press Seen, then unplug the unit.")
     if found := [slot.name for slot in view.slots if slot.state in LEAVING]:
         return Prompt(found[0], "Unplug the unit.")
     if states[SlotState.EMPTY]:
