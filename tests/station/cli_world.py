@@ -1,5 +1,6 @@
 """Station directories to spoil, commands as real processes, and an operator who works step by step."""
 
+import atexit
 import json
 import shutil
 import subprocess
@@ -49,7 +50,9 @@ def run(*command: str | Path, timeout: float = 60.0) -> Ran:
 @cache
 def _master() -> tuple[Place, Addresses]:
     """Make one complete station directory; every other one is a copy of it."""
-    place = Place(Path(tempfile.mkdtemp(prefix="station-master-")), 4, firmware_bytes=16 * 1024)
+    folder = Path(tempfile.mkdtemp(prefix="station-master-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    place = Place(folder, 4, firmware_bytes=16 * 1024)
     addresses = free_ports()
     prepare(place, addresses, QUANTITY)
     return place, addresses
