@@ -23,7 +23,7 @@ from fixtures.charger.process import read_state
 from fixtures.demo.world import World
 from tests.station.cli_world import Operator, copied, eventually, outcomes, run, unit_of
 
-pytestmark = [pytest.mark.timeout(180), pytest.mark.xdist_group("line-bad-input")]
+pytestmark = pytest.mark.timeout(180)
 
 FOREIGN = b"wss://csms.other.example/ocpp"
 

@@ -15,7 +15,7 @@ from fixtures.printer_picture import scan_label
 from tests.line.conftest import QUICK
 from tests.web import conftest as web
 
-pytestmark = [pytest.mark.timeout(300), pytest.mark.xdist_group("line-browser")]
+pytestmark = pytest.mark.timeout(300)
 
 browser, scan = web.browser, web.scan
 Scan = Callable[..., None]

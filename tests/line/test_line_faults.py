@@ -6,7 +6,7 @@ from fixtures.charger.faults import FAULTS
 from fixtures.demo.operator import Result
 from tests.line.conftest import Make
 
-pytestmark = [pytest.mark.timeout(500), pytest.mark.xdist_group("line-faults")]
+pytestmark = pytest.mark.timeout(500)
 
 EXPECTED = {
     "wrong-hardware": ("FAIL", "Hardware rev-x"),

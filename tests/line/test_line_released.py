@@ -7,7 +7,7 @@ from fixtures.demo.operator import Result
 from fixtures.demo.world import World
 from tests.line.conftest import Make
 
-pytestmark = [pytest.mark.timeout(400), pytest.mark.xdist_group("line-released")]
+pytestmark = pytest.mark.timeout(400)
 
 CHARGERS = [
     {},

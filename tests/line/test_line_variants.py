@@ -16,7 +16,7 @@ from station.config import load_station
 from station.records import open_records
 from tests.line.conftest import QUICK
 
-pytestmark = [pytest.mark.timeout(300), pytest.mark.xdist_group("line-variants")]
+pytestmark = pytest.mark.timeout(300)
 
 
 @pytest.fixture(scope="module", params=["ac22-basic-eu", "ac22-device-key-eu"])

@@ -12,8 +12,6 @@ import pytest
 from fixtures.firmware import Recipe, build_release
 from tests.station.cli_world import Ran, alone, edit, run
 
-pytestmark = pytest.mark.xdist_group("check-promises")
-
 IMAGE = "catalog/firmware/ac22-1.4.0/ac22-1.4.0.bin"
 PROMISES = {
     "station.database", "line.order", "station.catalog", "pki.directory", "printer.uri", "cpms.uri", "station.ports",

@@ -11,8 +11,6 @@ from pki.cli import main as pki
 from station.cli import main as station
 from tests.station.cli_world import alone, edit, run
 
-pytestmark = pytest.mark.xdist_group("cli-commands")
-
 COMMANDS = {
     "station": ("init", "check", "run", "slots", "unit", "runs", "order", "order create", "order list"),
     "pki": ("ceremony", "status", "issue"),

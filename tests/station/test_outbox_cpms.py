@@ -10,7 +10,7 @@ import pytest
 from fixtures.demo.world import World
 from tests.station.cli_world import Operator, copied, eventually, unit_of
 
-pytestmark = [pytest.mark.timeout(150), pytest.mark.xdist_group("outbox-cpms")]
+pytestmark = pytest.mark.timeout(150)
 
 
 @pytest.fixture(scope="module")

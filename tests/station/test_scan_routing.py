@@ -7,7 +7,7 @@ import pytest
 from fixtures.demo.world import World
 from tests.station.cli_world import Operator, copied, outcomes
 
-pytestmark = [pytest.mark.timeout(120), pytest.mark.xdist_group("scan-routing")]
+pytestmark = pytest.mark.timeout(120)
 
 
 @pytest.fixture(scope="module")
