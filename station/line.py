@@ -89,13 +89,13 @@ class Line:
         name, refusal = self._target(code)
         if not name:
             return ScanReply(False, refusal)
-        refusal = self._workers[name].answer(code)
+        refusal = self._workers[name].desk.answer(code)
         return ScanReply(not refusal, refusal or f"{code} read for slot {name}.", name)
 
     def acknowledge(self, slot: str) -> ScanReply:
         """Take note that a slot's verdict was seen."""
         worker = self._workers.get(slot)
-        if worker is None or not worker.acknowledge():
+        if worker is None or not worker.desk.acknowledge():
             return ScanReply(False, f"Slot {slot} shows no verdict.", slot)
         return ScanReply(True, f"Seen: slot {slot}.", slot)
 
@@ -120,7 +120,7 @@ class Line:
 
     def _target(self, code: str) -> tuple[str, str]:
         """Find the slot for a scan: whose label it is, the one scanned last, or the only one that waits."""
-        waiting = [view for view in self.view().slots if self._workers[view.name].waiting]
+        waiting = [view for view in self.view().slots if self._workers[view.name].desk.waiting]
         serial = parse_label_code(code)
         for view in waiting:
             if serial and view.state is SlotState.WAITING_FOR_LABEL and view.serial == serial:
