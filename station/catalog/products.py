@@ -10,6 +10,8 @@ from station.errors import ConfigError
 from station.model import Connector, Environment
 from station.strict import parse, read_toml
 
+SECURITY_PROFILE = 3
+"""TLS with client certificates; recipes set no passwords, which profile 2 would need."""
 LETTER = re.compile(r"[A-Z0-9]{1,4}")
 
 
@@ -127,8 +129,8 @@ class Product:
         letters = [connector.letter for connector in self.connector]
         if len(set(letters)) != len(letters) or not all(LETTER.fullmatch(letter) for letter in letters):
             raise ValueError(f"connector: letters must be different and of A-Z and 0-9, not {letters}")
-        if self.security_profile not in (2, 3):
-            raise ValueError(f"security_profile must be 2 or 3, not {self.security_profile}")
+        if self.security_profile != SECURITY_PROFILE:
+            raise ValueError(f"security_profile must be {SECURITY_PROFILE}, not {self.security_profile}")
 
     @property
     def not_shown(self) -> tuple[str, ...]:

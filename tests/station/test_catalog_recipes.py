@@ -93,6 +93,12 @@ def test_connectors_must_be_contiguous(catalog: Path) -> None:
     assert "evse numbers" in refusal(catalog)
 
 
+def test_profile_without_client_certificates_is_refused(catalog: Path) -> None:
+    """F-H1: units prove themselves with certificates of their own."""
+    edit(catalog / "products/ac22.toml", "security_profile = 3", "security_profile = 1")
+    assert "security_profile must be 3" in refusal(catalog)
+
+
 def test_configuration_follows_the_environment(catalog: Path) -> None:
     """F-F5: switching the environment changes every endpoint; nothing is written in code."""
     recipe = load_recipe(catalog, "ac22-eu", STEPS)
