@@ -43,6 +43,8 @@ def test_a_page_that_comes_back_gets_only_what_it_missed(server, line) -> None:
     last = events(server.url, 8)[-1]["id"]
     assert [event["event"] for event in events(server.url, 2, {"last-event-id": last})] == ["beat", "beat"]
     line.put("A", SlotState.RUNNING)
+    while events(server.url, 8)[-1]["id"] == last:
+        continue  # the page's listener has not seen the change yet
     assert len({event["event"] for event in events(server.url, 7, {"last-event-id": last})}) == 7
 
 
