@@ -232,7 +232,7 @@ def test_token_that_goes_away_stops_the_unit_and_comes_back(world: World, operat
     new = {path for path in world.place.station.rglob("*") if "tokens" not in path.parts} - before
     assert shown["state"] == "ERROR"
     assert "token 'factory'" in shown["sentence"]
-    assert shown["sentence"] in operator.line()["alarms"]
+    assert f"Line stopped: {shown['sentence']}" in operator.line()["alarms"]
     assert not [path for path in new if path.is_file() and b"PRIVATE KEY" in path.read_bytes()]
     world.stop("station")
     world.start_station()
