@@ -21,7 +21,7 @@ from pki.cms import key_package, transport_key
 from pki.csr import p256_key, requested_key
 from pki.environment import Anchors, Certificate, E, Key, KeyState, Origin, same_world
 from pki.errors import ProfileError, RequestRefused
-from pki.keystore import Keystore
+from pki.keystore import Keystore, RsaTransport
 from pki.ledger import ClaimRecord, KeyRecord, Ledger, NewKey, Owner
 from pki.ledger.tables import EventKind
 from pki.profile import Claim, Profile, check_fit, draft, load_profile
@@ -68,10 +68,10 @@ class Issuer(Generic[E]):
             KeystoreError: The HSM is away.
         """
         owner = self._fitting_owner(unit, profile)
-        transport = transport_key(transport_spki)
+        transport_key(transport_spki)
         if self._ledger.current(owner):
             raise RequestRefused(f"{unit} has a {owner.environment} key already", hint="Prove it, or mark it lost.")
-        wrapped = self._keystore.wrap_new_key(transport)
+        wrapped = self._keystore.wrap_new_key(RsaTransport(transport_spki))
         record = self._ledger.add_key(owner, NewKey(Origin.HSM, wrapped.spki, transport_spki))
         return self._key(record), key_package(wrapped, transport_spki)
 

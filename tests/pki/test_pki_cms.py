@@ -11,7 +11,7 @@ from pki.cms import key_package
 from pki.csr import requested_key
 from pki.environment import Ship
 from pki.errors import RequestRefused
-from pki.keystore import WrappedKey
+from pki.keystore import RsaTransport, WrappedKey
 
 UNIT = "AC22-000001-7"
 CONTENT_KEY = bytes(range(32))
@@ -73,7 +73,7 @@ def wrapped_by_openssl(device, digest: str) -> WrappedKey:
     key = openssl("enc", "-e", "-id-aes256-wrap-pad", "-K", CONTENT_KEY.hex(), "-iv", "A65959A6", data=clear)
     options = ("-pkeyopt", "rsa_padding_mode:oaep", "-pkeyopt", f"rsa_oaep_md:{digest}")
     content_key = openssl("pkeyutl", "-encrypt", "-inkey", transport, *options, data=CONTENT_KEY)
-    return WrappedKey(spki, key, content_key, digest)
+    return WrappedKey(spki, key, RsaTransport(device.transport_spki), content_key, digest)
 
 
 @pytest.mark.parametrize(("digest", "parameters"), [("sha1", SHA1_OAEP), ("sha256", SHA256_OAEP)])

@@ -21,9 +21,11 @@ from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from pkcs11 import MGF, Attribute, KeyType, Mechanism, MechanismFlag, ObjectClass, exceptions
 from pkcs11.util.ec import encode_named_curve_parameters
 
+from pki.algorithm import Algorithm
 from pki.csr import p256_key
 from pki.errors import KeystoreError
-from pki.module import module, module_environment
+from pki.keystore.module import module, module_environment
+from pki.keystore.wrapped import Recipient, RsaTransport, WrappedKey
 from pki.plan import TokenPlan
 
 NEEDED = (
@@ -40,18 +42,6 @@ OAEP = {
 """OAEP parameters by hash, the better first; which one the token really uses is found by trying."""
 P256_POINT_BYTES = 65
 BUSY_SECONDS = 30.0
-
-
-@dataclass(frozen=True)
-class WrappedKey:
-    """A new device key as it left the HSM: readable only by the holder of the transport key."""
-
-    spki: bytes
-    key: bytes
-    """PKCS#8 under the content key, RFC 5649; some tokens pad the PKCS#8 with zeros to 8 bytes."""
-    content_key: bytes
-    """The AES-256 content key under the transport key, RSAES-OAEP."""
-    oaep_hash: str
 
 
 @dataclass
@@ -114,12 +104,14 @@ class Keystore:
             _refuse_many(label, public, private)
             return _spki(public[0]) if public and private else None
 
-    def create(self, label: str) -> bytes:
+    def create(self, label: str, algorithm: Algorithm = Algorithm.P256) -> bytes:
         """Make a key pair that can never leave the token, and return its SPKI; call from one thread only.
 
         Raises:
             KeystoreError: The token does not answer or refuses.
         """
+        if algorithm is not Algorithm.P256:
+            raise KeystoreError(f"token '{self.name}' makes no {algorithm} keys")
         with self._worker(f"make key '{label}'") as worker:
             for half in _find(worker.session, ObjectClass.PUBLIC_KEY, label):
                 half.destroy()  # left by a ceremony that died between the two halves
@@ -166,13 +158,15 @@ class Keystore:
         half = len(raw) // 2
         return encode_dss_signature(int.from_bytes(raw[:half], "big"), int.from_bytes(raw[half:], "big"))
 
-    def wrap_new_key(self, transport: rsa.RSAPublicKey) -> WrappedKey:
-        """Make a P-256 key for a device; return it wrapped for `transport` alone, after the token's copy is destroyed.
+    def wrap_new_key(self, recipient: Recipient, algorithm: Algorithm = Algorithm.P256) -> WrappedKey:
+        """Make a key for a device; return it wrapped for `recipient` alone, after the token's copy is destroyed.
 
         Raises:
-            KeystoreError: The token does not answer or can't wrap.
+            KeystoreError: The token does not answer, or can't make or wrap such a key for this recipient.
         """
-        return self._wrap(transport, self._oaep)
+        if not isinstance(recipient, RsaTransport) or algorithm is not Algorithm.P256:
+            raise KeystoreError(f"token '{self.name}' wraps P-256 keys for RSA transports only")
+        return self._wrap(recipient, self._oaep)
 
     def self_test(self) -> None:
         """Wrap a throwaway key and open it in software: a mechanism's name does not tell its format.
@@ -194,7 +188,7 @@ class Keystore:
         raise refusal
 
     def _try_wrap(self, throwaway: rsa.RSAPrivateKey, oaep: str) -> None:
-        wrapped = self._wrap(throwaway.public_key(), oaep)
+        wrapped = self._wrap(RsaTransport(throwaway.public_key().public_bytes(*_SPKI)), oaep)
         digest = {"sha1": hashes.SHA1, "sha256": hashes.SHA256}[oaep]()
         scheme = padding.OAEP(padding.MGF1(digest), digest, None)
         try:
@@ -207,18 +201,19 @@ class Keystore:
         if spki != wrapped.spki:
             raise KeystoreError(f"token '{self.name}' wrapped another key than it made")
 
-    def _wrap(self, transport: rsa.RSAPublicKey, oaep: str) -> WrappedKey:
+    def _wrap(self, transport: RsaTransport, oaep: str) -> WrappedKey:
         with self._worker("make and wrap a device key") as worker, ExitStack() as objects:
             public, private = _generate(worker.session, "", store=False, extractable=True)
             objects.callback(public.destroy)
             objects.callback(private.destroy)
             content_key = _content_key(worker.session)
             objects.callback(content_key.destroy)
-            recipient = _recipient(worker.session, transport)
+            recipient = _recipient(worker.session, transport.spki)
             objects.callback(recipient.destroy)
             return WrappedKey(
                 spki=_spki(public),
                 key=content_key.wrap_key(private, mechanism=Mechanism.AES_KEY_WRAP_PAD),
+                recipient=transport,
                 content_key=recipient.wrap_key(
                     content_key, mechanism=Mechanism.RSA_PKCS_OAEP, mechanism_param=OAEP[oaep]
                 ),
@@ -330,7 +325,10 @@ def _content_key(session: Any) -> Any:
     return session.generate_key(KeyType.AES, 256, store=False, capabilities=MechanismFlag.WRAP, template=template)
 
 
-def _recipient(session: Any, transport: rsa.RSAPublicKey) -> Any:
+def _recipient(session: Any, spki: bytes) -> Any:
+    transport = serialization.load_der_public_key(spki)
+    if not isinstance(transport, rsa.RSAPublicKey):
+        raise KeystoreError("the transport key is not RSA")
     numbers = transport.public_numbers()
     return session.create_object(
         {
