@@ -5,6 +5,7 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import MISSING, fields, is_dataclass
 from pathlib import Path
+from types import NoneType, UnionType
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 from pki.errors import ProfileError
@@ -55,6 +56,8 @@ def _record(cls: type[T], table: Mapping[str, Any], where: str) -> T:
 
 
 def _value(hint: Any, value: object, where: str) -> Any:
+    if get_origin(hint) is UnionType:  # `Some | None`: TOML has no null, so what stands there is a Some
+        hint = next(option for option in get_args(hint) if option is not NoneType)
     if isinstance(hint, type) and is_dataclass(hint) and isinstance(value, dict):
         return _record(hint, value, f"{where}.")
     if get_origin(hint) is tuple and isinstance(value, list):

@@ -18,7 +18,7 @@ from pki.issuer import Issuer
 CEREMONY = """
 organization = "Example Chargers"
 
-[token]
+[tokens.online]
 module = "/usr/lib/softhsm/libsofthsm2.so"
 label = "line3"
 environment = { SOFTHSM2_CONF = "softhsm2.conf" }
@@ -35,11 +35,25 @@ root = { common_name = "Example Ship Root", years = 20 }
 issuing = { common_name = "Example Ship Issuing CA", years = 10 }
 server = { names = ["csms.ship.example"] }
 
+[plant]
+owner = "Example Chargers"
+root = { common_name = "Example Plant Root", years = 20 }
+issuing = { common_name = "Example Plant Issuing CA", years = 10 }
+server = { names = ["pki.factory.example"] }
+
 [bench]
 root = { common_name = "Example Bench Root", years = 5 }
 
 [records]
 common_name = "Example Records"
+years = 10
+
+[audit]
+common_name = "Example Audit"
+years = 10
+
+[firmware]
+common_name = "Example Firmware"
 years = 10
 """
 

@@ -156,7 +156,7 @@ def test_records_are_signed_by_their_own_key(factory):
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ('label = "line3"', 'labl = "line3"', "token.labl is unknown; did you mean 'label'"),
+        ('label = "line3"', 'labl = "line3"', "tokens.online.labl is unknown; did you mean 'label'"),
         ("[bench]", "[banch]", "banch is unknown"),
         ("years = 20", 'years = "20"', "root.years has the wrong type"),
         ("years = 20", "years = 0", "root.years is not 1 to 50"),
@@ -166,7 +166,7 @@ def test_records_are_signed_by_their_own_key(factory):
         ("Example Ship Root", "Example Test Root", "same common_name"),
         ('owner = "Example Network"', 'owner = "Example\\u0007"', "ship.owner is not 1 to 64 printable"),
         ('owner = "Example Network"', "", "ship.owner is missing"),
-        ("[token]", "[token", "ceremony"),
+        ("[tokens.online]", "[tokens", "ceremony"),
     ],
 )
 def test_wrong_file_is_refused_before_anything_is_made(ceremony_file, tmp_path, old, new, message):
