@@ -93,19 +93,20 @@ def issue(request: Path, environment: str, unit: str, owner: str, directory: Pat
     factory = open_factory(directory)
     try:
         issuer = factory.issuer(ENVIRONMENTS[environment])
-        key = issuer.adopt(unit, "station", request.read_bytes(), unit)
+        key = issuer.adopt(unit, "station", request.read_bytes(), unit, "")
         click.echo(issuer.issue(key, owner).chain_pem, nl=False)
     finally:
         factory.close()
 
 
 def _report(factory: Factory) -> dict[str, Any]:
-    rows = factory.rows()
+    problems = factory.check()
+    rows = [] if factory.ledger_problems() else factory.rows()
     states = Counter(f"{row.environment} {row.state}" for row in rows)
     ends = {name: f"{found.not_valid_after_utc:%Y-%m-%d}" for name, found in factory.certificates.items()}
     return {
         "token": factory.keystore.name,
-        "problems": factory.check(),
+        "problems": problems,
         "keys": dict(sorted(states.items())),
         "certificates": sum(row.certificate is not None for row in rows),
         "revoked": sum(row.revoked for row in rows),

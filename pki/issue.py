@@ -19,7 +19,7 @@ from pki.environment import E, Environment, Ship, Test
 from pki.errors import PkiError, ProfileError
 from pki.issuer import Hierarchy, Issuer
 from pki.keystore import Keystore, open_keystore
-from pki.ledger import KeyRecord, Ledger, open_ledger
+from pki.ledger import KeyRecord, Ledger, Quota, open_ledger
 from pki.plan import HierarchyPlan, Layout, Plan, read_plan
 from pki.secret import secret
 
@@ -120,9 +120,10 @@ class Factory:
         for name, certificate in (self.certificates | servers).items():
             if certificate.not_valid_after_utc < datetime.now(UTC) + SOON:
                 problems.append(f"certificate {name} ends on {certificate.not_valid_after_utc:%Y-%m-%d}")
-        return problems + self._ledger_problems()
+        return problems + self.ledger_problems()
 
-    def _ledger_problems(self) -> list[str]:
+    def ledger_problems(self) -> list[str]:
+        """Return what is missing or damaged in the ledger, one sentence each."""
         try:
             return self.ledger.check()
         except PkiError as error:
@@ -137,8 +138,8 @@ class Factory:
         return {Test.name: self.plan.test, Ship.name: self.plan.ship}[environment.name]
 
 
-def open_factory(directory: Path) -> Factory:
-    """Open the PKI that a ceremony made in `directory`.
+def open_factory(directory: Path, actor: str = "station") -> Factory:
+    """Open the PKI that a ceremony made in `directory`, for an actor whose name stands in its audit entries.
 
     Raises:
         ProfileError: A file of the ceremony or a secret is missing or wrong.
@@ -149,7 +150,7 @@ def open_factory(directory: Path) -> Factory:
     plan = read_plan(layout.plan)
     certificates = {name: _leaf(layout.certificate(name)) for name in (*authorities(), RECORDS)}
     with ExitStack() as opened:
-        ledger = open_ledger(layout.ledger)
+        ledger = open_ledger(layout.ledger, actor)
         opened.callback(ledger.close)
         keystore = open_keystore(plan.token, directory, secret(PIN, directory))
         opened.callback(keystore.close)
@@ -157,6 +158,21 @@ def open_factory(directory: Path) -> Factory:
             keystore.bind(name, spki_of(certificates[name]))
         opened.pop_all()
     return Factory(layout, plan, keystore, ledger, certificates)
+
+
+def grant_quota(directory: Path, work_order: str, units: int, rework: int, actor: str) -> None:
+    """Set how many station certificates a work order may have in each environment; no HSM is needed (F-D12).
+
+    Raises:
+        PkiError: The ledger is missing or can't be written.
+        RequestRefused: A number is negative, or the work order has no name.
+    """
+    ledger = open_ledger(Layout(directory).ledger, actor)
+    try:
+        for environment in (Test, Ship):
+            ledger.grant(Quota(work_order, environment.name, "station", units, rework))
+    finally:
+        ledger.close()
 
 
 def authorities() -> tuple[str, ...]:

@@ -22,7 +22,7 @@ from pki.csr import p256_key, requested_key
 from pki.environment import Anchors, Certificate, E, Key, KeyState, Origin, same_world
 from pki.errors import ProfileError, RequestRefused
 from pki.keystore import Keystore, RsaTransport
-from pki.ledger import ClaimRecord, KeyRecord, Ledger, NewKey, Owner
+from pki.ledger import ClaimRecord, KeyRecord, Ledger, NewKey, Owner, Quota, Reason
 from pki.ledger.tables import EventKind
 from pki.profile import Claim, Profile, check_fit, draft, load_profile
 
@@ -58,7 +58,7 @@ class Issuer(Generic[E]):
         record = self._ledger.current(self._owner(unit, profile))
         return self._key(record) if record else None
 
-    def generate(self, unit: str, profile: str, transport_spki: bytes) -> tuple[Key[E], bytes]:
+    def generate(self, unit: str, profile: str, transport_spki: bytes, work_order: str) -> tuple[Key[E], bytes]:
         """Make a key in the HSM; return it with the CMS package that only the transport key's holder can open.
 
         The HSM's own copy is destroyed before this returns. A package that got lost is not made again: `lose` the key.
@@ -72,10 +72,10 @@ class Issuer(Generic[E]):
         if self._ledger.current(owner):
             raise RequestRefused(f"{unit} has a {owner.environment} key already", hint="Prove it, or mark it lost.")
         wrapped = self._keystore.wrap_new_key(RsaTransport(transport_spki))
-        record = self._ledger.add_key(owner, NewKey(Origin.HSM, wrapped.spki, transport_spki))
+        record = self._ledger.add_key(owner, NewKey(Origin.HSM, wrapped.spki, transport_spki, work_order))
         return self._key(record), key_package(wrapped, transport_spki)
 
-    def adopt(self, unit: str, profile: str, request: bytes, common_name: str) -> Key[E]:
+    def adopt(self, unit: str, profile: str, request: bytes, common_name: str, work_order: str) -> Key[E]:
         """Enter a key that was born on the device, proven by its certificate request; repeating changes nothing.
 
         Raises:
@@ -83,7 +83,25 @@ class Issuer(Generic[E]):
         """
         owner = self._fitting_owner(unit, profile)
         spki = requested_key(request, common_name)
-        return self._key(self._ledger.add_key(owner, NewKey(Origin.DEVICE, spki, request, proven=True)))
+        new = NewKey(Origin.DEVICE, spki, request, work_order, proven=True)
+        return self._key(self._ledger.add_key(owner, new))
+
+    def renew(self, certificate: Certificate[E], request: bytes, reason: str = "renewal") -> Key[E]:
+        """Enter the next key of a unit that has a living certificate, which is revoked as superseded with it.
+
+        Repeating with the same request changes nothing. A renewal counts for no work order: it replaces what counted.
+
+        Raises:
+            RequestRefused: The certificate does not live, or the request proves nothing or is for another name.
+        """
+        owner = self._owner(certificate.unit, certificate.profile)
+        spki = requested_key(request, certificate.unit)
+        living = self._ledger.current(owner)
+        repeated = living is not None and living.spki == spki
+        if not repeated and (living is None or self._holder(certificate).id != living.id or living.revoked):
+            raise RequestRefused(f"certificate {certificate.serial} of {certificate.unit} does not live any more")
+        new = NewKey(Origin.DEVICE, spki, request, reason=reason, proven=True)
+        return self._key(self._ledger.add_key(owner, new))
 
     def confirm(
         self, key: Key[E], uid: bytes, nonce: bytes, spki: bytes, signature: bytes, kind: Statement = "receipt"
@@ -104,7 +122,7 @@ class Issuer(Generic[E]):
 
     def lose(self, key: Key[E], reason: str) -> None:
         """End a key that its device can't prove; what was claimed for it is revoked with it."""
-        self._ledger.retire(self._known(key).id, reason)
+        self._ledger.retire(self._known(key).id, Reason.CESSATION_OF_OPERATION, reason)
 
     def issue(self, key: Key[E], owner: str = "") -> Certificate[E]:
         """Return the certificate of a proven key; the first call decides it, later ones return the same.
@@ -132,9 +150,13 @@ class Issuer(Generic[E]):
         kind = EventKind.INSTALLED if event == "installed" else EventKind.PROVEN
         self._ledger.happen(self._holder(certificate).id, kind, certificate.sha256)
 
-    def revoke(self, certificate: Certificate[E], reason: str) -> None:
+    def revoke(self, certificate: Certificate[E], reason: Reason, detail: str) -> None:
         """End a certificate and its key; the unit may get a next version."""
-        self._ledger.retire(self._holder(certificate).id, reason)
+        self._ledger.retire(self._holder(certificate).id, reason, detail)
+
+    def grant(self, work_order: str, units: int, rework: int, profile: str = "station") -> None:
+        """Set how many certificates a work order may have, and how many more for rework (F-D12)."""
+        self._ledger.grant(Quota(work_order, self._environment.name, profile, units, rework))
 
     def anchors(self) -> Anchors[E]:
         """Return the roots that a device must trust to meet this environment's CSMS."""

@@ -240,6 +240,9 @@ def order() -> None:
 @click.option("--prefix", required=True, help="What serial numbers begin with, such as AC22-.")
 @click.option("--first", default=1, show_default=True, type=click.IntRange(0), help="First number of the serial block.")
 @click.option("--customer", default="", help="For whom.")
+@click.option(
+    "--rework", default=0, show_default=True, type=click.IntRange(0), help="Certificates beyond the quantity."
+)
 @exit_codes
 def order_create(name: str, directory: Path, **options: object) -> None:
     """Create a work order with its block of serial numbers.

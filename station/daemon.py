@@ -126,7 +126,7 @@ def opened_factory(config: StationConfig) -> Iterator[Factory]:
         ServiceError: The HSM is away, or a key does not fit its certificate.
     """
     try:
-        factory = open_factory(config.pki_directory)
+        factory = open_factory(config.pki_directory, f"station {config.station.id}")
     except PkiError as error:
         raise translated(error) from error
     try:

@@ -1,19 +1,15 @@
 """The ledger's tables, as append-only as SQLite can make them.
 
-The schema is small and versioned by one number instead of by Alembic: a file of another version is refused.
+The schema is versioned by one number instead of by Alembic: a file of another version is refused.
 """
 
 from datetime import datetime
 from enum import StrEnum
-from pathlib import Path
-from typing import Any
 
-from sqlalchemy import DDL, Engine, ForeignKey, UniqueConstraint, create_engine, event
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
+from sqlalchemy import DDL, ForeignKey, UniqueConstraint, event
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-SCHEMA_VERSION = 1
-BUSY_SECONDS = 10
-CONNECTIONS = 16
+SCHEMA_VERSION = 2
 
 
 class EventKind(StrEnum):
@@ -21,9 +17,9 @@ class EventKind(StrEnum):
 
     KEY_PROVEN = "key-proven"
     KEY_LOST = "key-lost"
+    SUPERSEDED = "key-superseded"
     INSTALLED = "certificate-installed"
     PROVEN = "certificate-proven"
-    REVOKED = "certificate-revoked"
 
 
 class Base(DeclarativeBase):
@@ -48,14 +44,15 @@ class KeyRow(Base):
     profile: Mapped[str]
     version: Mapped[int]
     origin: Mapped[str]
+    work_order: Mapped[str]
+    """The work order it counts for; empty for a renewal."""
+    reason: Mapped[str]
+    """Why there is this version after another; empty for the first."""
     spki: Mapped[bytes]
     spki_sha256: Mapped[str] = mapped_column(unique=True)
     evidence: Mapped[str]
-    """SHA-256 of the transport key (origin hsm) or of the request (origin device)."""
+    """SHA-256 of the recipient (origin hsm) or of the request (origin device)."""
     at: Mapped[str]
-    claim: Mapped["ClaimRow | None"] = relationship(lazy="joined")
-    certificate: Mapped["CertificateRow | None"] = relationship(lazy="joined")
-    events: Mapped[list["EventRow"]] = relationship(lazy="selectin")
 
 
 class ClaimRow(Base):
@@ -91,6 +88,117 @@ class EventRow(Base):
     at: Mapped[str]
 
 
+class RevocationRow(Base):
+    """A certificate that ended before its time: a unit's, or a CA's."""
+
+    __tablename__ = "revocations"
+    __table_args__ = (UniqueConstraint("authority", "serial"),)
+    id: Mapped[int] = mapped_column(primary_key=True)
+    authority: Mapped[str]
+    """Name of the CA that issued it, as `test-issuing`."""
+    serial: Mapped[str]
+    reason: Mapped[str]
+    """CRLReason by its name in RFC 5280 section 5.3.1."""
+    detail: Mapped[str]
+    expires: Mapped[datetime]
+    """The certificate's notAfter: until then it stays on the list."""
+    at: Mapped[datetime]
+
+
+class CrlRow(Base):
+    """A certificate revocation list that was signed."""
+
+    __tablename__ = "crls"
+    authority: Mapped[str] = mapped_column(primary_key=True)
+    number: Mapped[int] = mapped_column(primary_key=True)
+    this_update: Mapped[datetime]
+    next_update: Mapped[datetime]
+    last_revocation: Mapped[int]
+    """Highest id of `revocations` that was looked at."""
+    entries: Mapped[int]
+    tbs_sha256: Mapped[str]
+    at: Mapped[str]
+
+
+class QuotaRow(Base):
+    """How many certificates a work order may have; the newest row counts."""
+
+    __tablename__ = "quotas"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    work_order: Mapped[str] = mapped_column(index=True)
+    environment: Mapped[str]
+    profile: Mapped[str]
+    units: Mapped[int]
+    rework: Mapped[int]
+    at: Mapped[str]
+
+
+class QuotaUseRow(Base):
+    """One claim that counts for a work order, numbered from 1: counting is reading the highest number."""
+
+    __tablename__ = "quota_uses"
+    work_order: Mapped[str] = mapped_column(primary_key=True)
+    environment: Mapped[str] = mapped_column(primary_key=True)
+    profile: Mapped[str] = mapped_column(primary_key=True)
+    number: Mapped[int] = mapped_column(primary_key=True)
+    key_id: Mapped[int] = mapped_column(ForeignKey("claims.key_id"), unique=True)
+
+
+class PasswordRow(Base):
+    """A unit's password: what recognises it, and what only its recipient can open."""
+
+    __tablename__ = "passwords"
+    __table_args__ = (UniqueConstraint("unit", "environment", "kind", "version"),)
+    id: Mapped[int] = mapped_column(primary_key=True)
+    unit: Mapped[str]
+    environment: Mapped[str]
+    kind: Mapped[str]
+    version: Mapped[int]
+    encoding: Mapped[str]
+    digest: Mapped[str] = mapped_column(unique=True)
+    """Keyed hash of what must be unique: the password, or serial number and PIN."""
+    sealed: Mapped[bytes]
+    """CMS EnvelopedData (DER) for the recipient."""
+    recipient: Mapped[str]
+    """SHA-256 of the recipient's certificate."""
+    at: Mapped[str]
+
+
+class EnrolmentRow(Base):
+    """A code with which one unit may ask once for a certificate over EST."""
+
+    __tablename__ = "enrolments"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    unit: Mapped[str] = mapped_column(index=True)
+    environment: Mapped[str]
+    profile: Mapped[str]
+    work_order: Mapped[str]
+    digest: Mapped[str] = mapped_column(unique=True)
+    expires: Mapped[datetime]
+    at: Mapped[str]
+
+
+class EnrolmentTryRow(Base):
+    """A use of an enrolment code, or a wrong try."""
+
+    __tablename__ = "enrolment_tries"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    enrolment_id: Mapped[int] = mapped_column(ForeignKey("enrolments.id"), index=True)
+    key_id: Mapped[int | None] = mapped_column(ForeignKey("keys.id"))
+    """The key that was entered; none for a wrong try."""
+    at: Mapped[str]
+
+
+class AuditRow(Base):
+    """One privileged act or refusal, chained to the one before."""
+
+    __tablename__ = "audit"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    entry: Mapped[bytes]
+    """RFC 8785 bytes of {act, actor, at, body, previous, subject}."""
+    sha256: Mapped[str] = mapped_column(unique=True)
+
+
 TRIGGERS = {
     f"{table.name}_no_{verb.lower()}": (table, verb)
     for table in Base.metadata.sorted_tables
@@ -102,24 +210,3 @@ for _name, (_table, _verb) in TRIGGERS.items():
     _statement = f"CREATE TRIGGER {_name} BEFORE {_verb} ON {_table.name} BEGIN SELECT RAISE(ABORT, 'append-only'); END"
     _ddl = DDL(_statement)  # type: ignore[no-untyped-call]  # SQLAlchemy leaves this constructor without types
     event.listen(_table, "after_create", _ddl)
-
-
-def connect(path: Path) -> Engine:
-    """Return an engine that waits for locks, writes through to the disk, and begins writers at once."""
-    arguments = {"timeout": BUSY_SECONDS, "check_same_thread": False}
-    engine = create_engine(f"sqlite:///{path}", connect_args=arguments, pool_size=CONNECTIONS)
-    event.listen(engine, "connect", _configure)
-    event.listen(engine, "begin", _begin)
-    return engine
-
-
-def _configure(connection: Any, _record: object) -> None:
-    connection.isolation_level = None  # we begin transactions ourselves
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
-        connection.execute(f"PRAGMA {pragma}")
-
-
-def _begin(connection: Any) -> None:
-    # A writer takes its lock at once: what it reads can't change before it writes.
-    write = connection.get_execution_options().get("write", True)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")

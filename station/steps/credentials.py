@@ -124,7 +124,7 @@ class Enrolment(Generic[E]):
         transport = self.bench.identity.transport
         if transport is None:
             raise UnitError(Defect.WRONG_HARDWARE, "The device has no transport key for a key born in the HSM.")
-        key, package = self.issuer.generate(self.bench.unit.serial, PROFILE, transport.spki)
+        key, package = self.issuer.generate(self.bench.unit.serial, PROFILE, transport.spki, self.bench.unit.work_order)
         nonce = self.bench.services.factory.random(NONCE_BYTES)
         device = ability(self.bench.charger, KeyPackages)
         return self._confirmed(key, nonce, device.deliver_key(self.slot, package, nonce, self.deadline), "receipt")
@@ -133,7 +133,7 @@ class Enrolment(Generic[E]):
         """Let the device make its key; whatever key was there is of no record and is replaced."""
         serial = self.bench.unit.serial
         request = self.bench.charger.create_key(self.slot, serial, replace=True, deadline=self.deadline)
-        return self.issuer.adopt(serial, PROFILE, request, serial)
+        return self.issuer.adopt(serial, PROFILE, request, serial, self.bench.unit.work_order)
 
     def _challenge(self, key: Key[E]) -> None:
         """Let the device sign a fresh nonce with the key in its slot.

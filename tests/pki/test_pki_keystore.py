@@ -22,7 +22,7 @@ NONCE = bytes(range(32))
 
 
 def proven(issuer, device, unit=UNIT):
-    key, package = issuer.generate(unit, "station", device.transport_spki)
+    key, package = issuer.generate(unit, "station", device.transport_spki, "")
     device.open(package)
     return issuer.confirm(key, device.uid, NONCE, device.spki, device.sign("receipt", NONCE))
 
@@ -187,7 +187,7 @@ def test_sixteen_threads_for_one_unit_make_one_key_and_one_certificate(factory, 
 
     def generate(_):
         try:
-            return issuer.generate(UNIT, "station", transport)
+            return issuer.generate(UNIT, "station", transport, "")
         except RequestRefused:
             return None
 

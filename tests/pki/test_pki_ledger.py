@@ -12,7 +12,7 @@ import pytest
 from pki.environment import Origin, Test
 from pki.errors import PkiError, RequestRefused
 from pki.issue import open_factory
-from pki.ledger import ClaimRecord, NewKey, Owner, create_ledger, open_ledger
+from pki.ledger import ClaimRecord, NewKey, Owner, Reason, create_ledger, open_ledger
 
 UNIT = "AC22-000001-7"
 OWNER = Owner(UNIT, "test", "station")
@@ -26,7 +26,7 @@ def die(*arguments, **named):
 directory, request, owner, name = sys.argv[1:]
 setattr({"authority": pki.authority, "ledger": pki.ledger.Ledger}[owner], name, die)
 issuer = open_factory(pathlib.Path(directory)).issuer(Test)
-key = issuer.adopt("AC22-000001-7", "station", pathlib.Path(request).read_bytes(), "AC22-000001-7")
+key = issuer.adopt("AC22-000001-7", "station", pathlib.Path(request).read_bytes(), "AC22-000001-7", "")
 issuer.issue(key)
 """
 
@@ -35,7 +35,7 @@ issuer.issue(key)
 def ledger(tmp_path: Path):
     path = tmp_path / "ledger.sqlite"
     create_ledger(path)
-    opened = open_ledger(path)
+    opened = open_ledger(path, "test")
     yield opened
     opened.close()
 
@@ -66,7 +66,7 @@ def test_killed_while_issuing_the_serial_number_stays(pki_directory, device, tmp
 def test_rows_can_be_neither_changed_nor_removed(factory, issuer, device, table):
     """Design section 8.5: append-only by trigger, for anyone who opens the file."""
     device.make_key()
-    issuer.issue(issuer.adopt(UNIT, "station", device.request(UNIT), UNIT))
+    issuer.issue(issuer.adopt(UNIT, "station", device.request(UNIT), UNIT, ""))
     connection = sqlite3.connect(factory.layout.ledger)
     (column,) = connection.execute(f"SELECT name FROM pragma_table_info('{table}') LIMIT 1").fetchone()
     for statement in (f"UPDATE {table} SET {column} = {column}", f"DELETE FROM {table}"):
@@ -94,13 +94,13 @@ def test_missing_ledger_is_never_replaced(pki_directory):
 def test_ledger_of_another_version_or_kind_is_refused(tmp_path):
     newer, noise = tmp_path / "newer.sqlite", tmp_path / "noise.sqlite"
     connection = sqlite3.connect(newer)
-    connection.executescript("CREATE TABLE ledger_schema (version INTEGER); INSERT INTO ledger_schema VALUES (2)")
+    connection.executescript("CREATE TABLE ledger_schema (version INTEGER); INSERT INTO ledger_schema VALUES (3)")
     connection.close()
     noise.write_bytes(b"noise" * 1000)
-    with pytest.raises(PkiError, match="has schema 2"):
-        open_ledger(newer)
+    with pytest.raises(PkiError, match="has schema 3"):
+        open_ledger(newer, "test")
     with pytest.raises(PkiError, match="is no ledger"):
-        open_ledger(noise)
+        open_ledger(noise, "test")
 
 
 def test_claim_needs_a_proven_key(ledger):
@@ -128,7 +128,7 @@ def test_first_claim_stays(ledger):
 def test_certificate_of_a_key_lost_meanwhile_is_not_kept(ledger):
     key = ledger.add_key(OWNER, NewKey(Origin.DEVICE, b"one", b"", proven=True))
     ledger.claim(key.id, claim("01"))
-    ledger.retire(key.id, "scrapped")
+    ledger.retire(key.id, Reason.CESSATION_OF_OPERATION, "scrapped")
     with pytest.raises(RequestRefused, match="is lost"):
         ledger.store(key.id, b"der")
     assert ledger.rows()[0].revoked
