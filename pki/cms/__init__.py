@@ -1,0 +1,7 @@
+"""Cryptographic Message Syntax, only built, never opened: key packages for devices, sealed secrets for people."""
+
+from pki.cms.package import key_package
+from pki.cms.recipients import key_identifier
+from pki.cms.transports import recipient_of, transport_key
+
+__all__ = ["key_identifier", "key_package", "recipient_of", "transport_key"]
