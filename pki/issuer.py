@@ -7,6 +7,7 @@ crash at any point and gives the same answer; one version of a unit's key never 
 
 import json
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import Generic, Literal
 
@@ -16,18 +17,20 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from pki.authority import SERIAL_BYTES, Authority, random_serial, validity
+from pki.algorithm import spki_bytes
+from pki.authority import BACKDATED, SERIAL_BYTES, Authority, random_serial, validity
 from pki.cms import key_package, transport_key
 from pki.csr import p256_key, requested_key
-from pki.environment import Anchors, Certificate, E, Key, KeyState, Origin, same_world
+from pki.environment import Anchors, Certificate, E, Key, KeyState, Origin, Test, same_world
 from pki.errors import ProfileError, RequestRefused
 from pki.keystore import Keystore, RsaTransport
-from pki.ledger import ClaimRecord, KeyRecord, Ledger, NewKey, Owner, Quota, Reason
+from pki.ledger import ClaimRecord, KeyRecord, Ledger, NewKey, Owner, Quota, Reason, Revocation
 from pki.ledger.tables import EventKind
 from pki.profile import Claim, Profile, check_fit, draft, load_profile
 
 NONCE_BYTES = 32
 MAX_UID_BYTES = 64
+PROBE_LIFE = timedelta(hours=1)
 Statement = Literal["receipt", "challenge"]
 
 
@@ -95,10 +98,14 @@ class Issuer(Generic[E]):
             RequestRefused: The certificate does not live, or the request proves nothing or is for another name.
         """
         owner = self._owner(certificate.unit, certificate.profile)
-        spki = requested_key(request, certificate.unit)
-        living = self._ledger.current(owner)
-        repeated = living is not None and living.spki == spki
-        if not repeated and (living is None or self._holder(certificate).id != living.id or living.revoked):
+        spki, holder, living = (
+            requested_key(request, certificate.unit),
+            self._holder(certificate),
+            self._ledger.current(owner),
+        )
+        if spki == holder.spki:
+            raise RequestRefused(f"{certificate.unit} holds this key already", hint="Let the charger make a new key.")
+        if living is None or (living.spki != spki and living.id != holder.id):
             raise RequestRefused(f"certificate {certificate.serial} of {certificate.unit} does not live any more")
         new = NewKey(Origin.DEVICE, spki, request, reason=reason, proven=True)
         return self._key(self._ledger.add_key(owner, new))
@@ -123,6 +130,26 @@ class Issuer(Generic[E]):
     def lose(self, key: Key[E], reason: str) -> None:
         """End a key that its device can't prove; what was claimed for it is revoked with it."""
         self._ledger.retire(self._known(key).id, Reason.CESSATION_OF_OPERATION, reason)
+
+    def probe(self: "Issuer[Test]", unit: str) -> str:
+        """Return a chain (PEM) for a key that nobody has: a charger that takes it does not look at its own key.
+
+        It is of the test CA, ends within the hour, is revoked before it is signed, and counts for nothing (design 8.2).
+
+        Raises:
+            RequestRefused: This is not the test world, or the name does not fit.
+            KeystoreError: The HSM is away.
+        """
+        same_world(Test, self._environment, "a probe")
+        authority, now = self._hierarchy.authority, datetime.now(UTC).replace(microsecond=0)
+        spki = spki_bytes(ec.generate_private_key(ec.SECP256R1()).public_key())
+        serial = random_serial(self._keystore.random(SERIAL_BYTES))
+        claim = Claim(unit, self._hierarchy.owner, spki, serial, now - BACKDATED, now + PROBE_LIFE)
+        revocation = Revocation(
+            authority.label, f"{serial:X}", Reason.CESSATION_OF_OPERATION, f"probe of {unit}", claim.not_after
+        )
+        self._ledger.revoke_once(revocation)
+        return self._chain(authority.issue(load_profile("station"), claim))
 
     def issue(self, key: Key[E], owner: str = "") -> Certificate[E]:
         """Return the certificate of a proven key; the first call decides it, later ones return the same.
@@ -225,15 +252,14 @@ class Issuer(Generic[E]):
 
     def _certificate(self, record: KeyRecord, serial: str, der: bytes) -> Certificate[E]:
         parsed = x509.load_der_x509_certificate(der)
-        pem = parsed.public_bytes(Encoding.PEM).decode()
         return Certificate(
             environment=self._environment,
             unit=record.unit,
             profile=record.profile,
             version=record.version,
             der=der,
-            pem=pem,
-            chain_pem=pem + self._hierarchy.issuing.public_bytes(Encoding.PEM).decode(),
+            pem=parsed.public_bytes(Encoding.PEM).decode(),
+            chain_pem=self._chain(parsed),
             serial=serial,
             sha256=parsed.fingerprint(hashes.SHA256()).hex(),
             subject=parsed.subject.rfc4514_string(),
@@ -241,6 +267,9 @@ class Issuer(Generic[E]):
             not_before=parsed.not_valid_before_utc,
             not_after=parsed.not_valid_after_utc,
         )
+
+    def _chain(self, leaf: x509.Certificate) -> str:
+        return (leaf.public_bytes(Encoding.PEM) + self._hierarchy.issuing.public_bytes(Encoding.PEM)).decode()
 
 
 def statement(kind: Statement, uid: bytes, nonce: bytes, spki: bytes) -> bytes:

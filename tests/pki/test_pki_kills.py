@@ -1,0 +1,81 @@
+"""kill -9 while certificates are issued: no unit ever has two that live (design 7.2, 8.3)."""
+
+import os
+import random
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
+from fixtures.charger.meter import Meter
+from fixtures.charger.nvm import Nvm
+from fixtures.charger.vault import Vault, public_key_of
+from pki.environment import KeyState
+from pki.issue import Factory, open_factory
+
+COUNT = int(os.environ.get("PKI_ISSUANCES", "300"))
+KILLS = int(os.environ.get("PKI_KILLS", "8"))
+WORKER = Path(__file__).with_name("issuing_worker.py")
+
+
+@pytest.fixture
+def devices(tmp_path: Path) -> Path:
+    """Blank devices; they share a transport key, because making 300 takes minutes."""
+    transport = rsa.generate_private_key(65537, 2048)
+    pem = transport.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+    for number in range(1, COUNT + 1):
+        state = tmp_path / "devices" / f"{number:03}"
+        state.mkdir(parents=True)
+        nvm = Nvm(state)
+        nvm.data |= {"uid": f"{number:024x}", "transport": pem}
+        nvm.save()
+    return tmp_path / "devices"
+
+
+def start(pki_directory: Path, devices: Path) -> subprocess.Popen[str]:
+    command = [sys.executable, WORKER, pki_directory, devices, str(COUNT)]
+    root = Path(__file__).parents[2]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=root, env=os.environ | {"PYTHONPATH": root})
+
+
+def killed_once(pki_directory: Path, devices: Path, chance: random.Random) -> None:
+    """Kill the worker at some moment after it began to issue anew."""
+    worker = start(pki_directory, devices)
+    assert worker.stdout is not None
+    worker.stdout.readline()
+    time.sleep(chance.uniform(0.0, 0.4))
+    worker.kill()
+    worker.communicate(timeout=30)
+
+
+@pytest.mark.timeout(600 + 10 * KILLS)
+def test_no_unit_has_two_living_certificates_whenever_the_issuer_dies(pki_directory, devices):
+    """F-D12, design 7.2: every unit ends with one key, one serial number and one living certificate."""
+    chance = random.Random(20261121)
+    for _ in range(KILLS):
+        killed_once(pki_directory, devices, chance)
+    output, _ = start(pki_directory, devices).communicate(timeout=300)
+    assert output.splitlines()[-1] == str(COUNT)
+    factory = open_factory(pki_directory)
+    judge(factory, devices)
+    factory.close()
+
+
+def judge(factory: Factory, devices: Path) -> None:
+    """Compare the ledger with what the devices hold."""
+    rows = factory.rows()
+    living = [row for row in rows if row.certificate and not row.revoked and row.state is KeyState.PROVEN]
+    assert Counter(row.unit for row in living) == Counter(f"AC22-{number:06}" for number in range(1, COUNT + 1))
+    serials = [row.serial for row in rows if row.claim]
+    assert len(set(serials)) == len(serials)
+    for row in living:
+        vault = Vault(Nvm(devices / row.unit[-3:]), Meter(devices / row.unit[-3:]))
+        assert vault.spki("test") == row.spki == public_key_of(vault.certificate("test") or b"")
+        assert vault.certificate("test") == row.certificate
+    used = next(quota.used for quota in factory.ledger.quotas())
+    assert used == len(serials)
