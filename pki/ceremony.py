@@ -1,12 +1,16 @@
-"""Hold the key ceremony: one reviewed file in, keys in the token and certificates in a directory out.
+"""Hold the key ceremony: one reviewed file in, keys in the tokens and certificates in a directory out.
 
 Every act looks first at what is there, so a second run changes nothing and a run that died is completed. The reviewed
-file is kept byte for byte as `pki.toml`, durable before the first key is made; another file is then refused.
+file is kept byte for byte as `pki.toml`, durable before the first key is made. Nothing is overwritten: a renewal makes
+the next generation beside the old one, and each run that made something leaves a signed transcript.
 """
 
-import os
+import fcntl
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
+from hashlib import sha256
 from pathlib import Path
 
 from cryptography import x509
@@ -19,38 +23,95 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
+from pki import parts as table
+from pki.adoption import adopt_file
+from pki.algorithm import Algorithm
 from pki.authority import SERIAL_BYTES, Authority, authority_of, random_serial, self_signer, spki_of, validity
-from pki.errors import ProfileError
-from pki.issue import BENCH_ROOT, PIN, RECORDS, SERVER_PASSPHRASE, SOON
-from pki.keystore import Keystore, open_keystore
-from pki.ledger import create_ledger
-from pki.plan import AuthorityPlan, HierarchyPlan, Layout, Plan, read_plan
+from pki.errors import RequestRefused
+from pki.files import write_file
+from pki.inventory import Circumstances, body, is_news, untold
+from pki.keystore import Keystore
+from pki.ledger import Ledger, create_ledger, open_ledger
+from pki.parts import SERVER_PASSPHRASE, Part, Parts, ServerPart
+from pki.plan import Layout, Plan, read_plan
 from pki.profile import Claim, Profile, load_profile
-from pki.secret import secret, write_secret
+from pki.roles import OFFICER, require
+from pki.secret import kept_secret
+from pki.tokens import Tokens
+from pki.transcript import write_transcript
 
 DAYS_A_YEAR = 365
+Say = Callable[[str], None]
 
 
-def hold_ceremony(file: Path, directory: Path) -> list[str]:
+@dataclass(frozen=True)
+class Occasion:
+    """Why and before whom a ceremony is held, and who hears of its progress."""
+
+    reason: str = ""
+    """Why a file that differs from the adopted one is held; needed only then."""
+    witnesses: tuple[str, ...] = ()
+    say: Say = lambda _sentence: None
+    """Called with each sentence as soon as it is true."""
+
+
+def hold_ceremony(file: Path, directory: Path, occasion: Occasion = Occasion()) -> list[str]:
     """Make what the reviewed file says and is not there yet; return what was done, one sentence each.
 
     Raises:
         ProfileError: The file is wrong, or the directory belongs to another ceremony.
-        KeystoreError: The token is away, or lost a key whose certificate exists.
+        RequestRefused: The caller is no officer.
+        KeystoreError: A token that is needed is away, or lost a key whose certificate exists.
     """
     plan = read_plan(file)
+    actor = require(plan, OFFICER)
     layout = Layout(directory)
-    done = _adopt_file(file, layout)
-    keystore = open_keystore(plan.token, directory, secret(PIN, directory))
+    with _alone(layout):
+        done = adopt_file(file, plan, layout, occasion.reason, actor)
+        return _hold(layout, plan, actor, occasion, done)
+
+
+def renew(directory: Path, family: str, reason: str, occasion: Occasion = Occasion()) -> list[str]:
+    """Make the next generation of an intermediate or issuing CA or a server; the old one stays and goes on counting.
+
+    Raises:
+        RequestRefused: The caller is no officer, the part can't be renewed, or the reason is missing.
+        KeystoreError: A token that is needed is away.
+    """
+    layout = Layout(directory)
+    plan = read_plan(layout.plan)
+    actor = require(plan, OFFICER)
+    with _alone(layout):
+        renewal = table.order_renewal(layout, plan, family, reason, actor)
+        return _hold(layout, plan, actor, occasion, [f"ordered {renewal.name}: {renewal.reason}"])
+
+
+def _hold(layout: Layout, plan: Plan, actor: str, occasion: Occasion, done: list[str]) -> list[str]:
+    for sentence in done:
+        occasion.say(sentence)
+    create_ledger(layout.ledger)
+    ledger = open_ledger(layout.ledger, actor)
+    tokens = Tokens(plan, layout.directory)
     try:
-        ceremony = _Ceremony(plan, layout, keystore, done)
+        ceremony = _Ceremony(plan, layout, tokens, ledger, Circumstances(actor, occasion.witnesses, done), occasion.say)
         ceremony.hold()
     finally:
-        keystore.close()
-    if not layout.ledger.exists():
-        create_ledger(layout.ledger)
-        done.append("created the ledger")
+        tokens.close()
+        ledger.close()
     return done
+
+
+@contextmanager
+def _alone(layout: Layout) -> Iterator[None]:
+    """Keep a second ceremony out of the same directory; the lock ends with the process."""
+    layout.directory.mkdir(parents=True, exist_ok=True)
+    with (layout.directory / ".ceremony.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            hint = "Wait for its end, then start again."
+            raise RequestRefused(f"another ceremony is held in {layout.directory}", hint=hint) from error
+        yield
 
 
 @dataclass(frozen=True)
@@ -59,121 +120,124 @@ class _Ceremony:
 
     plan: Plan
     layout: Layout
-    keystore: Keystore
-    done: list[str]
+    tokens: Tokens
+    ledger: Ledger
+    circumstances: Circumstances
+    say: Say
 
     def hold(self) -> None:
-        for name, hierarchy in (("test", self.plan.test), ("ship", self.plan.ship)):
-            root = self._self_signed(f"{name}-root", "root", hierarchy.root)
-            self._issuing(f"{name}-issuing", hierarchy.issuing, root)
-        self._self_signed(BENCH_ROOT, "bench-root", self.plan.bench.root)
-        self._self_signed(RECORDS, "records", self.plan.records)
-        self._server("test-server", self.plan.test, "test-issuing", sends_issuer=True)
-        # No factory computer holds a server key that a customer's network would trust: the stand-in has its own root.
-        self._server("ship-server", self.plan.ship, BENCH_ROOT, sends_issuer=False)
+        parts = self._parts()
+        told = untold(self.layout, parts)
+        missing = [part for part in parts.keys if not self.layout.certificate(part.name).exists()]
+        self._look(parts, {part.name for part in missing})
+        # Token by token, so that tokens which take turns are changed as seldom as can be.
+        for part in sorted(missing, key=lambda part: part.token):
+            self._key(part)
+        vault = self.plan.keys.roots
+        for part in sorted(missing, key=lambda part: parts.key(part.issuer).token != vault):
+            self._certify(part, parts)
+        for server in parts.servers:
+            if not self.layout.certificate(server.name).exists():
+                self._serve(server, parts)
+        self._testify(parts, told)
 
-    def _self_signed(self, name: str, profile_name: str, authority: AuthorityPlan) -> x509.Certificate:
-        existing = self._existing(name)
-        if existing:
-            return existing
-        profile = load_profile(profile_name)
-        claim = self._claim(authority, self._key(name), None)
-        return self._issue(name, Authority(name, self_signer(profile, claim), self.keystore), profile, claim)
+    def _parts(self) -> Parts:
+        parts = table.all_parts(self.plan, table.read_renewals(self.layout))
+        for family in table.ending(self.layout, parts):
+            reason = "less than a third of its life is left"
+            table.order_renewal(self.layout, self.plan, family, reason, self.circumstances.actor)
+            self._tell(f"ordered the renewal of {family}: {reason}", "renewal-ordered", family, reason=reason)
+        return table.all_parts(self.plan, table.read_renewals(self.layout))
 
-    def _issuing(self, name: str, authority: AuthorityPlan, root: x509.Certificate) -> None:
-        if not self._existing(name):
-            signer = self._bound(name.replace("issuing", "root"), root)
-            claim = self._claim(authority, self._key(name), root.not_valid_after_utc)
-            self._issue(name, signer, load_profile("issuing"), claim)
+    def _look(self, parts: Parts, missing: set[str]) -> None:
+        """Prove every key of the daily tokens whose certificate exists: a lost one is never replaced silently."""
+        for part in parts.keys:
+            if part.name not in missing and part.token in self.plan.daily:
+                self._authority(part)
 
-    def _existing(self, name: str) -> x509.Certificate | None:
-        """Return the certificate that is there, after its key proved to be in the token."""
-        path = self.layout.certificate(name)
-        if not path.exists():
-            return None
-        certificate = x509.load_pem_x509_certificate(path.read_bytes())
-        self._bound(name, certificate)
-        return certificate
+    def _authority(self, part: Part) -> Authority:
+        certificate = self._certificate(part.name)
+        keystore = self.tokens.open(part.token)
+        keystore.bind(part.name, spki_of(certificate))
+        return authority_of(part.name, certificate, keystore)
 
-    def _bound(self, name: str, certificate: x509.Certificate) -> Authority:
-        self.keystore.bind(name, spki_of(certificate))
-        return authority_of(name, certificate, self.keystore)
+    def _certificate(self, name: str) -> x509.Certificate:
+        return x509.load_pem_x509_certificate(self.layout.certificate(name).read_bytes())
 
-    def _key(self, name: str) -> bytes:
-        spki = self.keystore.public_key(name)
+    def _key(self, part: Part) -> bytes:
+        keystore = self.tokens.open(part.token)
+        spki = keystore.public_key(part.name)
         if spki is None:
-            spki = self.keystore.create(name)
-            self.done.append(f"made key {name}")
-        self.keystore.bind(name, spki)
+            spki = keystore.create(part.name, Algorithm(part.authority.algorithm))
+            digest = sha256(spki).hexdigest()
+            self._tell(f"made key {part.name} in token {part.token}", "key-made", part.name, spki_sha256=digest)
+        keystore.bind(part.name, spki)
         return spki
 
-    def _claim(self, authority: AuthorityPlan, spki: bytes, latest: datetime | None) -> Claim:
-        start, end = validity(authority.years * DAYS_A_YEAR, latest)
-        return Claim(authority.common_name, self.plan.organization, spki, self._serial(), start, end)
+    def _certify(self, part: Part, parts: Parts) -> None:
+        profile, spki = load_profile(part.profile), self._key(part)
+        if part.issuer == part.name:
+            claim = self._claim(part, spki, self.tokens.open(part.token))
+            signer = Authority(part.name, self_signer(profile, claim), self.tokens.open(part.token))
+        else:
+            signer = self._authority(parts.key(part.issuer))
+            claim = self._claim(part, spki, signer.keystore, self._certificate(part.issuer).not_valid_after_utc)
+        self._issue(part.name, signer, profile, claim)
 
-    def _serial(self) -> int:
-        return random_serial(self.keystore.random(SERIAL_BYTES))
+    def _claim(self, part: Part, spki: bytes, keystore: Keystore, latest: datetime | None = None) -> Claim:
+        start, end = validity(part.authority.years * DAYS_A_YEAR, latest)
+        return Claim(part.authority.common_name, self.plan.organization, spki, _serial(keystore), start, end)
 
-    def _issue(self, name: str, signer: Authority, profile: Profile, claim: Claim) -> x509.Certificate:
+    def _issue(self, name: str, signer: Authority, profile: Profile, claim: Claim, chain: bytes = b"") -> None:
         certificate = signer.issue(profile, claim)
-        _write(self.layout.certificate(name), certificate.public_bytes(Encoding.PEM))
-        self.done.append(f"issued certificate {name}")
-        return certificate
+        write_file(self.layout.certificate(name), certificate.public_bytes(Encoding.PEM) + chain)
+        digest = sha256(certificate.public_bytes(Encoding.DER)).hexdigest()
+        self._tell(f"issued certificate {name}", "certificate-issued", name, sha256=digest)
 
-    def _server(self, name: str, hierarchy: HierarchyPlan, signer_name: str, *, sends_issuer: bool) -> None:
-        path = self.layout.certificate(name)
-        if path.exists() and _ends(path) > datetime.now(UTC) + SOON:
-            return
-        issuer = x509.load_pem_x509_certificate(self.layout.certificate(signer_name).read_bytes())
-        signer = self._bound(signer_name, issuer)
-        names = hierarchy.server.names
-        start, end = validity(hierarchy.server.days, issuer.not_valid_after_utc)
-        claim = Claim(names[0], hierarchy.owner, self._server_key(name), self._serial(), start, end, names)
-        chain = signer.issue(load_profile("server"), claim).public_bytes(Encoding.PEM)
-        _write(path, chain + (issuer.public_bytes(Encoding.PEM) if sends_issuer else b""))
-        self.done.append(f"issued certificate {name}")
+    def _serve(self, part: ServerPart, parts: Parts) -> None:
+        issuer = self._certificate(part.issuer)
+        signer = self._authority(parts.key(part.issuer))
+        names = part.server.names
+        start, end = validity(part.server.days, issuer.not_valid_after_utc)
+        claim = Claim(names[0], part.owner, self._server_key(part), _serial(signer.keystore), start, end, names)
+        self._issue(part.name, signer, load_profile("server"), claim, self._chain(part.issuer, parts))
 
-    def _server_key(self, name: str) -> bytes:
+    def _chain(self, name: str, parts: Parts) -> bytes:
+        """Return the CAs (PEM) that a server sends after its own certificate: all above it but the root."""
+        part = parts.key(name)
+        if part.issuer == name:
+            return b""
+        return self.layout.certificate(name).read_bytes() + self._chain(part.issuer, parts)
+
+    def _server_key(self, part: ServerPart) -> bytes:
         """Return the SPKI of a server's key: born in software because a TLS server needs it, and encrypted at rest."""
-        path = self.layout.server_key(name)
-        passphrase = self._passphrase()
+        path = self.layout.server_key(part.name)
+        random = self.tokens.open(self.plan.keys.authorities).random
+        passphrase = kept_secret(SERVER_PASSPHRASE, self.layout.directory, lambda: random(24).hex()).encode()
         if path.exists():
             key = load_pem_private_key(path.read_bytes(), passphrase)
         else:
             key = ec.generate_private_key(ec.SECP256R1())
-            _write(path, key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(passphrase)))
-            self.done.append(f"made key {name}")
+            pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(passphrase))
+            write_file(path, pem, 0o600)
+            self._tell(f"made key {part.name} in a file", "key-made", part.name)
         return key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
 
-    def _passphrase(self) -> bytes:
-        if not (self.layout.directory / "secrets" / SERVER_PASSPHRASE).exists():
-            write_secret(SERVER_PASSPHRASE, self.layout.directory, self.keystore.random(24).hex())
-        return secret(SERVER_PASSPHRASE, self.layout.directory).encode()
+    def _testify(self, parts: Parts, told: list[Part]) -> None:
+        for part in told:
+            self.tokens.open(part.token)  # its policy has to be read while it is here
+        found = body(self.plan, self.layout, parts, self.tokens, self.circumstances)
+        if not is_news(self.layout, found):
+            return
+        audit = parts.key(table.AUDIT)
+        path = write_transcript(self.layout, found, lambda data: self._authority(audit).keystore.sign(audit.name, data))
+        self._tell(f"signed transcript {path.name}", "ceremony", self.plan.organization, transcript=path.name)
+
+    def _tell(self, sentence: str, act: str, subject: str, **detail: str) -> None:
+        self.ledger.record(act, subject, **detail)
+        self.circumstances.done.append(sentence)
+        self.say(sentence)
 
 
-def _adopt_file(file: Path, layout: Layout) -> list[str]:
-    reviewed = file.read_bytes()
-    if not layout.plan.exists():
-        _write(layout.plan, reviewed)
-        return [f"adopted {file.name}"]
-    if layout.plan.read_bytes() != reviewed:
-        raise ProfileError(f"{layout.directory} belongs to another ceremony file", hint="Use an empty directory.")
-    return []
-
-
-def _ends(path: Path) -> datetime:
-    return x509.load_pem_x509_certificate(path.read_bytes()).not_valid_after_utc
-
-
-def _write(path: Path, data: bytes) -> None:
-    """Write a file that is either whole and durable, or not there."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.part")
-    with part.open("wb") as stream:
-        stream.write(data)
-        stream.flush()
-        os.fsync(stream.fileno())
-    part.rename(path)
-    folder = os.open(path.parent, os.O_RDONLY)
-    os.fsync(folder)
-    os.close(folder)
+def _serial(keystore: Keystore) -> int:
+    return random_serial(keystore.random(SERIAL_BYTES))

@@ -1,4 +1,4 @@
-"""The two worlds, test and ship, as types: what belongs to one can't be handed to the other.
+"""The worlds test, ship and plant as types: what belongs to one can't be handed to another.
 
 `Key[Test]` given to an `Issuer[Ship]` is an error for mypy, and is refused again when it runs.
 """
@@ -28,6 +28,12 @@ class Ship(Environment):
     """Where a unit will live."""
 
     name = "ship"
+
+
+class Plant(Environment):
+    """Where stations and services of the factory know each other; a unit is one of them, by its name."""
+
+    name = "plant"
 
 
 E = TypeVar("E", bound=Environment)
@@ -94,7 +100,7 @@ class Anchors(Generic[E]):
 
 
 def same_world(expected: type[E], given: type[Environment], what: str) -> None:
-    """Refuse what belongs to the other world.
+    """Refuse what belongs to another world.
 
     Raises:
         RequestRefused: `given` is not `expected`.

@@ -1,6 +1,7 @@
 """Open a factory's PKI: `open_factory(directory)` gives issuers, anchors, server files and the record signature.
 
-The directory was made by a ceremony. Opening logs in to the HSM once and proves every key against its certificate.
+The directory was made by a ceremony. Opening logs in to the tokens of daily work and proves every key there against its
+certificate; the token of the roots may lie in a safe.
 """
 
 from collections.abc import Callable
@@ -14,24 +15,35 @@ from typing import NamedTuple
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from pki.authority import authority_of, spki_of
+from pki.authority import Authority, authority_of, spki_of
 from pki.environment import E, Environment, Ship, Test
 from pki.errors import PkiError, ProfileError
 from pki.issuer import Hierarchy, Issuer
-from pki.keystore import Keystore, open_keystore
+from pki.keystore import Keystore
 from pki.ledger import KeyRecord, Ledger, Quota, open_ledger
-from pki.plan import HierarchyPlan, Layout, Plan, read_plan
+from pki.parts import (
+    BENCH_ROOT,
+    RECORDS,
+    SERVER_PASSPHRASE,
+    Part,
+    Parts,
+    all_parts,
+    current,
+    family_of,
+    read_renewals,
+)
+from pki.plan import HierarchyPlan, Layout, Plan, PlantPlan, read_plan
+from pki.roles import ISSUER, caller, require
 from pki.secret import secret
+from pki.tokens import Tokens
 
-RECORDS = "records"
-BENCH_ROOT = "bench-root"
-PIN = "hsm-pin"
-SERVER_PASSPHRASE = "server-key"
-SOON = timedelta(days=30)
+LATEST_WARNING = timedelta(days=365)
+SHARE_WARNING = 10
+"""An end is announced when a tenth of the life is left, but no earlier than `LATEST_WARNING`."""
 
 
 class ServerFiles(NamedTuple):
-    """What the acceptance server loads to play one persona."""
+    """What a TLS server or client loads to show who it is."""
 
     chain: Path
     """PEM, leaf first."""
@@ -42,49 +54,89 @@ class ServerFiles(NamedTuple):
 
 @dataclass(frozen=True)
 class Factory:
-    """A factory's PKI with its HSM logged in; safe from many threads."""
+    """A factory's PKI with the tokens of daily work logged in; safe from many threads."""
 
     layout: Layout
     plan: Plan
-    keystore: Keystore
+    parts: Parts
+    keystores: dict[str, Keystore]
+    """The tokens of daily work by the name that the plan gives them."""
     ledger: Ledger
     certificates: dict[str, x509.Certificate]
-    """Every CA and the record signer, by name."""
+    """Every CA and signer that exists, by name."""
+
+    @property
+    def keystore(self) -> Keystore:
+        """Return the token in which device keys are made."""
+        return self.keystores[self.plan.keys.devices]
 
     def issuer(self, environment: type[E]) -> Issuer[E]:
-        """Return the issuer of one environment."""
-        issuing = self.certificates[f"{environment.name}-issuing"]
+        """Return the issuer of one environment.
+
+        Raises:
+            RequestRefused: The plan has roles, and the caller is no issuer.
+        """
+        require(self.plan, ISSUER)
+        issuing = self.current(f"{environment.name}-issuing")
         hierarchy = Hierarchy(
             environment=environment,
             owner=self._hierarchy_plan(environment).owner,
             root=self.certificates[f"{environment.name}-root"],
-            issuing=issuing,
-            authority=authority_of(f"{environment.name}-issuing", issuing, self.keystore),
+            issuing=self.certificates[issuing],
+            authority=self.authority(issuing),
+            chain=self._below_root(environment),
         )
         return Issuer(hierarchy, self.ledger, self.keystore)
+
+    def authority(self, name: str) -> Authority:
+        """Return a CA or signer whose key is in a token of daily work."""
+        return authority_of(name, self.certificates[name], self.keystores[self.parts.key(name).token])
+
+    def authorities(self, environment: type[Environment]) -> tuple[Authority, ...]:
+        """Return every generation of an environment's issuing CA, oldest first: each answers for what it issued."""
+        names = self.parts.family(f"{environment.name}-issuing")
+        return tuple(self.authority(name) for name in names if name in self.certificates)
+
+    def current(self, family: str) -> str:
+        """Return the name of the newest generation of a CA, signer or server."""
+        return current(self.layout, self.parts, family)
 
     def bench_anchors(self) -> bytes:
         """Return the root (PEM) of the stand-in server; a device may trust it on the bench only."""
         return self.certificates[BENCH_ROOT].public_bytes(Encoding.PEM)
 
     def server_files(self, environment: type[Environment]) -> ServerFiles:
-        """Return certificate and key of the acceptance server's persona for an environment.
+        """Return certificate and key of a TLS server: the acceptance server's persona, or the plant's services.
 
         Raises:
-            ProfileError: The passphrase is missing.
+            ProfileError: The ceremony made no such server, or the passphrase is missing.
         """
-        name = f"{environment.name}-server"
+        self.server_names(environment)
+        name = self.current(f"{environment.name}-server")
         passphrase = secret(SERVER_PASSPHRASE, self.layout.directory)
         return ServerFiles(self.layout.certificate(name), self.layout.server_key(name), passphrase)
 
     def server_names(self, environment: type[Environment]) -> tuple[str, ...]:
-        """Return the host names in the persona's certificate."""
-        return self._hierarchy_plan(environment).server.names
+        """Return the host names in that server's certificate.
+
+        Raises:
+            ProfileError: The ceremony made no such server.
+        """
+        server = self._hierarchy_plan(environment).server
+        if server is None:
+            hint = f"Add {environment.name}.server to the ceremony file and hold the ceremony."
+            raise ProfileError(f"this PKI has no {environment.name} server", hint=hint)
+        return server.names
 
     def client_roots(self, environment: type[Environment]) -> bytes:
-        """Return the CAs (PEM) by which the acceptance server verifies units; issuing CAs for units that send none."""
-        names = (f"{environment.name}-root", f"{environment.name}-issuing")
-        return b"".join(self.certificates[name].public_bytes(Encoding.PEM) for name in names)
+        """Return the CAs (PEM) by which a server verifies its clients; CAs below the root for those that send none."""
+        names = (self.certificates[f"{environment.name}-root"], *self._below_root(environment))
+        return b"".join(certificate.public_bytes(Encoding.PEM) for certificate in names)
+
+    def _below_root(self, environment: type[Environment]) -> tuple[x509.Certificate, ...]:
+        families = [f"{environment.name}-{layer}" for layer in ("intermediate", "issuing")]
+        names = [name for family in families for name in self.parts.family(family)]
+        return tuple(self.certificates[name] for name in names if name in self.certificates)
 
     def sign(self, data: bytes) -> bytes:
         """Return the record key's signature over `data`: ECDSA P-256 with SHA-256, DER.
@@ -92,7 +144,7 @@ class Factory:
         Raises:
             KeystoreError: The HSM is away.
         """
-        return self.keystore.sign(RECORDS, data)
+        return self.keystores[self.plan.keys.authorities].sign(RECORDS, data)
 
     @property
     def record_certificate(self) -> str:
@@ -114,13 +166,27 @@ class Factory:
     def check(self) -> list[str]:
         """Return what is wrong now, one sentence each: HSM, keys against certificates, wrapping, ends of validity."""
         problems = _complaints(self.keystore.self_test)
-        for name in online_keys():
-            problems += _complaints(partial(self.keystore.prove, name, spki_of(self.certificates[name])))
-        servers = {f"{name}-server": _leaf(self.layout.certificate(f"{name}-server")) for name in ("test", "ship")}
-        for name, certificate in (self.certificates | servers).items():
-            if certificate.not_valid_after_utc < datetime.now(UTC) + SOON:
-                problems.append(f"certificate {name} ends on {certificate.not_valid_after_utc:%Y-%m-%d}")
+        for part in self.daily_keys():
+            proof = partial(self.keystores[part.token].prove, part.name, spki_of(self.certificates[part.name]))
+            problems += _complaints(proof)
+        for name, certificate in (self.certificates | self._servers()).items():
+            problems += self._end(name, certificate)
+        undone = [part.name for part in self.parts.keys if part.name not in self.certificates]
+        problems += [f"the renewal {name} was ordered and is not made: hold the ceremony" for name in undone]
         return problems + self.ledger_problems()
+
+    def daily_keys(self) -> tuple[Part, ...]:
+        """Return the keys that daily work needs; roots and the firmware signer sleep between ceremonies."""
+        return tuple(part for part in daily_keys(self.parts) if part.name in self.certificates)
+
+    def _servers(self) -> dict[str, x509.Certificate]:
+        names = dict.fromkeys(self.current(f"{server.environment}-server") for server in self.parts.servers)
+        return {name: _leaf(self.layout.certificate(name)) for name in names}
+
+    def _end(self, name: str, certificate: x509.Certificate) -> list[str]:
+        end = certificate.not_valid_after_utc
+        notice = min(LATEST_WARNING, (end - certificate.not_valid_before_utc) / SHARE_WARNING)
+        return [f"certificate {name} ends on {end:%Y-%m-%d}"] if end < datetime.now(UTC) + notice else []
 
     def ledger_problems(self) -> list[str]:
         """Return what is missing or damaged in the ledger, one sentence each."""
@@ -131,15 +197,18 @@ class Factory:
 
     def close(self) -> None:
         """Log out of the HSM and close the ledger; session objects are gone."""
-        self.keystore.close()
+        for keystore in self.keystores.values():
+            keystore.close()
         self.ledger.close()
 
-    def _hierarchy_plan(self, environment: type[Environment]) -> HierarchyPlan:
-        return {Test.name: self.plan.test, Ship.name: self.plan.ship}[environment.name]
+    def _hierarchy_plan(self, environment: type[Environment]) -> HierarchyPlan | PlantPlan:
+        return self.plan.hierarchies[environment.name]
 
 
-def open_factory(directory: Path, actor: str = "station") -> Factory:
+def open_factory(directory: Path, actor: str = "") -> Factory:
     """Open the PKI that a ceremony made in `directory`, for an actor whose name stands in its audit entries.
+
+    The actor is the operating system user, unless a service that serves several people names one.
 
     Raises:
         ProfileError: A file of the ceremony or a secret is missing or wrong.
@@ -148,16 +217,27 @@ def open_factory(directory: Path, actor: str = "station") -> Factory:
     """
     layout = Layout(directory)
     plan = read_plan(layout.plan)
-    certificates = {name: _leaf(layout.certificate(name)) for name in (*authorities(), RECORDS)}
+    parts = all_parts(plan, read_renewals(layout))
+    certificates = _certificates(layout, parts)
     with ExitStack() as opened:
-        ledger = open_ledger(layout.ledger, actor)
+        ledger = open_ledger(layout.ledger, actor or caller())
         opened.callback(ledger.close)
-        keystore = open_keystore(plan.token, directory, secret(PIN, directory))
-        opened.callback(keystore.close)
-        for name in online_keys():
-            keystore.bind(name, spki_of(certificates[name]))
+        tokens = Tokens(plan, directory)
+        opened.callback(tokens.close)
+        keystores = {name: tokens.open(name) for name in plan.daily}
+        if not all(tokens.is_open(name) for name in keystores):
+            hint = "Put the daily tokens under one configuration of the module, or give one of them another module."
+            raise ProfileError("the tokens of daily work can't be open at the same time", hint=hint)
+        for part in daily_keys(parts):
+            if part.name in certificates:
+                keystores[part.token].bind(part.name, spki_of(certificates[part.name]))
         opened.pop_all()
-    return Factory(layout, plan, keystore, ledger, certificates)
+    return Factory(layout, plan, parts, keystores, ledger, certificates)
+
+
+def daily_keys(parts: Parts) -> tuple[Part, ...]:
+    """Return the keys that daily work needs."""
+    return tuple(part for part in parts.keys if part.profile in {"issuing", "records", "audit"})
 
 
 def grant_quota(directory: Path, work_order: str, units: int, rework: int, actor: str) -> None:
@@ -175,14 +255,14 @@ def grant_quota(directory: Path, work_order: str, units: int, rework: int, actor
         ledger.close()
 
 
-def authorities() -> tuple[str, ...]:
-    """Return the names of all CAs."""
-    return ("test-root", "test-issuing", "ship-root", "ship-issuing", BENCH_ROOT)
-
-
-def online_keys() -> tuple[str, ...]:
-    """Return the keys that daily work needs; roots sleep between ceremonies."""
-    return ("test-issuing", "ship-issuing", RECORDS)
+def _certificates(layout: Layout, parts: Parts) -> dict[str, x509.Certificate]:
+    """Return what exists; only a renewal may be still to come."""
+    found = {}
+    for part in parts.keys:
+        path = layout.certificate(part.name)
+        if path.exists() or family_of(part.name) == part.name:
+            found[part.name] = _leaf(path)
+    return found
 
 
 def _leaf(path: Path) -> x509.Certificate:

@@ -45,6 +45,15 @@ class Hierarchy(Generic[E]):
     issuing: x509.Certificate
     authority: Authority
     """The issuing CA's key."""
+    chain: tuple[x509.Certificate, ...]
+    """Every CA below the root: intermediates, and issuing CAs of all generations."""
+
+    def above(self, certificate: x509.Certificate) -> str:
+        """Return the CAs (PEM) that a certificate presents after itself: the one that signed it, and so on."""
+        signer = next((ca for ca in self.chain if ca.subject == certificate.issuer), None)
+        if signer is None:
+            return ""
+        return signer.public_bytes(Encoding.PEM).decode() + self.above(signer)
 
 
 class Issuer(Generic[E]):
@@ -269,7 +278,7 @@ class Issuer(Generic[E]):
         )
 
     def _chain(self, leaf: x509.Certificate) -> str:
-        return (leaf.public_bytes(Encoding.PEM) + self._hierarchy.issuing.public_bytes(Encoding.PEM)).decode()
+        return leaf.public_bytes(Encoding.PEM).decode() + self._hierarchy.above(leaf)
 
 
 def statement(kind: Statement, uid: bytes, nonce: bytes, spki: bytes) -> bytes:

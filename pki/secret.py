@@ -1,11 +1,14 @@
-"""Secrets from systemd credentials, or from files that nobody else may read.
+"""Secrets from systemd credentials, from files that nobody else may read, or from a person at a terminal.
 
 A secret is known by its name alone; it never stands in a URI, an argument list, a log or an exception.
 """
 
+import getpass
 import os
 import re
 import stat
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from pki.errors import ProfileError
@@ -14,8 +17,10 @@ NAME = re.compile(r"[a-z][a-z0-9-]{0,63}")
 MAX_BYTES = 4096
 
 
-def secret(name: str, directory: Path) -> str:
-    """Return the secret `name` of systemd's credentials, or else of `directory`/secrets.
+def secret(name: str, directory: Path, *, ask: str = "") -> str:
+    """Return the secret `name` of systemd's credentials, or else of `directory`/secrets, or else from the terminal.
+
+    A person is asked `ask` only where that is given, the file is missing, and standard input is a terminal.
 
     Raises:
         ProfileError: There is no such secret, it is empty, or its file is open to other users.
@@ -27,6 +32,8 @@ def secret(name: str, directory: Path) -> str:
     if credentials and (path := Path(credentials) / name).exists():
         return _read(path)
     path = directory / "secrets" / name
+    if ask and not path.exists() and sys.stdin.isatty():
+        return _asked(name, ask)
     _refuse_open_file(path)
     return _read(path)
 
@@ -43,6 +50,28 @@ def write_secret(name: str, directory: Path, value: str) -> None:
         file.flush()
         os.fsync(file.fileno())
     part.rename(folder / name)
+
+
+def kept_secret(name: str, directory: Path, make: Callable[[], str]) -> str:
+    """Return a secret that is made by `make` where there is none yet, in no credential and no file.
+
+    Raises:
+        ProfileError: It can't be read, or its file is open to other users.
+    """
+    credentials = os.environ.get("CREDENTIALS_DIRECTORY")
+    if not (credentials and (Path(credentials) / name).exists()) and not (directory / "secrets" / name).exists():
+        write_secret(name, directory, make())
+    return secret(name, directory)
+
+
+def _asked(name: str, question: str) -> str:
+    try:
+        value = getpass.getpass(f"{question}: ")  # from the terminal itself, without echo
+    except (EOFError, KeyboardInterrupt):
+        value = ""
+    if not value or len(value) > MAX_BYTES:
+        raise ProfileError(f"secret '{name}' was not given", hint="Start again and type it.")
+    return value
 
 
 def _refuse_open_file(path: Path) -> None:

@@ -107,7 +107,10 @@ def test_half_a_key_pair_is_made_again(pki_directory, ceremony_file):
     """A token may die between the two halves; no certificate stands on them yet."""
     delete_private_key(pki_directory, "records")
     (pki_directory / "certificates" / "records.pem").unlink()
-    assert hold_ceremony(ceremony_file, pki_directory) == ["made key records", "issued certificate records"]
+    assert hold_ceremony(ceremony_file, pki_directory)[:2] == [
+        "made key records in token online",
+        "issued certificate records",
+    ]
     factory = open_factory(pki_directory)
     assert factory.check() == []
     factory.close()
