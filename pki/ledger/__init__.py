@@ -10,6 +10,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from pki.errors import PkiError
 from pki.ledger.database import Database, connect
+from pki.ledger.enrolments import Enrolment, Enrolments
 from pki.ledger.keys import ClaimRecord, KeyRecord, Keys, NewKey, Owner
 from pki.ledger.quotas import Quota
 from pki.ledger.revocations import Reason, Revocation
@@ -18,6 +19,7 @@ from pki.ledger.tables import SCHEMA_VERSION, Base, SchemaRow
 __all__ = [
     "ClaimRecord",
     "Database",
+    "Enrolment",
     "KeyRecord",
     "Ledger",
     "NewKey",
@@ -30,7 +32,7 @@ __all__ = [
 ]
 
 
-class Ledger(Keys):
+class Ledger(Keys, Enrolments):
     """The open ledger file; safe from many threads and processes."""
 
 
