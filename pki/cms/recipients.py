@@ -22,6 +22,8 @@ _OAEP_ALGORITHMS = {
 _AES256_WRAP = algorithm("2.16.840.1.101.3.4.1.45")
 _STD_DH_SHA256_KDF = algorithm("1.3.132.1.11.1", _AES256_WRAP)
 _EC_PUBLIC_KEY = algorithm("1.2.840.10045.2.1")
+SHARED_INFO = sequence(_AES256_WRAP, tagged(2, octets((256).to_bytes(4))))
+"""ECC-CMS-SharedInfo (RFC 5753 section 7.2): what the KDF binds the agreed key to; without user keying material."""
 
 
 def key_identifier(spki: bytes) -> bytes:

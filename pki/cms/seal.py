@@ -1,0 +1,94 @@
+"""Seal a secret for a person or a service, by the certificate of its key: only they can open it, the factory can't.
+
+The content is authenticated, so a sealed secret that was tampered with is an error for its recipient and never noise.
+`openssl cms -decrypt -recip CERTIFICATE -inkey KEY` opens it.
+
+Ref: RFC 5083 (AuthEnvelopedData), RFC 5084 section 3.2 (AES-GCM in CMS), RFC 5753 section 7.2 (ECC-CMS-SharedInfo).
+"""
+
+import os
+from datetime import UTC, datetime
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, keywrap
+from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.kdf.x963kdf import X963KDF
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from pki.cms.der import algorithm, integer, octets, oid, sequence, set_of, tagged, tagged_octets
+from pki.cms.recipients import SHARED_INFO, Name, key_agreement, key_transport
+from pki.cms.transports import RSA_BITS
+from pki.errors import RequestRefused
+
+MAX_CERTIFICATE_BYTES = 16_384
+_AUTH_ENVELOPED_DATA = oid("1.2.840.113549.1.9.16.1.23")
+_DATA = oid("1.2.840.113549.1.7.1")
+_AES256_GCM = "2.16.840.1.101.3.4.1.46"
+_Key = rsa.RSAPublicKey | ec.EllipticCurvePublicKey
+_KEY_BYTES, _NONCE_BYTES, _TAG_BYTES = 32, 12, 16
+HINT = "Give a certificate of an RSA key (2048 to 4096 bits) or a P-256 key that may encrypt and has not ended."
+
+
+def load_recipient(encoded: bytes) -> x509.Certificate:
+    """Read the certificate (PEM or DER) of whom secrets are to be sealed for.
+
+    Raises:
+        RequestRefused: It can't be read, has ended, or its key is weak, unknown or not for encryption.
+    """
+    if len(encoded) > MAX_CERTIFICATE_BYTES:
+        raise RequestRefused(f"the recipient's certificate is longer than {MAX_CERTIFICATE_BYTES} bytes", hint=HINT)
+    pem = encoded.lstrip().startswith(b"-----BEGIN")
+    try:
+        found = x509.load_pem_x509_certificate(encoded) if pem else x509.load_der_x509_certificate(encoded)
+        _sealing_key(found)
+    except ValueError as error:
+        raise RequestRefused("the recipient's certificate can't be read", hint=HINT) from error
+    return found
+
+
+def seal(secret: bytes, recipient: x509.Certificate) -> bytes:
+    """Return the CMS ContentInfo (DER) that only the holder of the certificate's key can open.
+
+    Raises:
+        RequestRefused: The certificate has ended, or its key is weak, unknown or not for encryption.
+    """
+    content_key, nonce = os.urandom(_KEY_BYTES), os.urandom(_NONCE_BYTES)
+    info = _recipient_info(Name.of_certificate(recipient), _sealing_key(recipient), content_key)
+    encrypted = AESGCM(content_key).encrypt(nonce, secret, None)
+    parameters = sequence(octets(nonce), integer(_TAG_BYTES))
+    content = sequence(_DATA, algorithm(_AES256_GCM, parameters), tagged_octets(0, encrypted[:-_TAG_BYTES]))
+    message = sequence(integer(0), set_of(info), content, octets(encrypted[-_TAG_BYTES:]))
+    return sequence(_AUTH_ENVELOPED_DATA, tagged(0, message))
+
+
+def _recipient_info(name: Name, key: _Key, content_key: bytes) -> bytes:
+    if isinstance(key, rsa.RSAPublicKey):
+        oaep = padding.OAEP(padding.MGF1(hashes.SHA256()), hashes.SHA256(), None)
+        return key_transport(name, "sha256", key.encrypt(content_key, oaep))
+    one_time = ec.generate_private_key(key.curve)
+    agreed = X963KDF(hashes.SHA256(), _KEY_BYTES, SHARED_INFO).derive(one_time.exchange(ec.ECDH(), key))
+    ephemeral = one_time.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    return key_agreement(name, ephemeral, keywrap.aes_key_wrap(agreed, content_key))
+
+
+def _sealing_key(recipient: x509.Certificate) -> _Key:
+    if recipient.not_valid_after_utc <= datetime.now(UTC):
+        raise RequestRefused(f"the recipient's certificate ended on {recipient.not_valid_after_utc:%F}", hint=HINT)
+    key = recipient.public_key()
+    if isinstance(key, rsa.RSAPublicKey) and key.key_size in RSA_BITS:
+        _permitted(recipient, "key_encipherment")
+        return key
+    if isinstance(key, ec.EllipticCurvePublicKey) and isinstance(key.curve, ec.SECP256R1):
+        _permitted(recipient, "key_agreement")
+        return key
+    raise RequestRefused("the recipient's key is neither RSA of 2048 to 4096 bits nor on P-256", hint=HINT)
+
+
+def _permitted(recipient: x509.Certificate, usage: str) -> None:
+    try:
+        usages = recipient.extensions.get_extension_for_class(x509.KeyUsage).value
+    except x509.ExtensionNotFound:
+        return
+    if not getattr(usages, usage):
+        raise RequestRefused("the recipient's certificate does not allow its key to encrypt", hint=HINT)
