@@ -2,9 +2,13 @@
 
 import subprocess
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from pki.cms import load_recipient, seal
 from pki.errors import RequestRefused
@@ -80,7 +84,6 @@ REFUSED = {
     "small RSA": (("rsa:1024",), (), "neither RSA of 2048"),
     "P-384": (P384, (), "neither RSA of 2048"),
     "Ed25519": (("ed25519",), (), "neither RSA of 2048"),
-    "ended": (P256, ("-days", "0"), "ended on"),
     "signs only": (P256, ("-addext", "keyUsage=critical,digitalSignature"), "does not allow"),
     "RSA signs only": (RSA, ("-addext", "keyUsage=critical,digitalSignature"), "does not allow"),
 }
@@ -104,3 +107,14 @@ def test_der_and_allowed_usages_are_taken(tmp_path):
     owner = person(tmp_path, P256, "-addext", "keyUsage=critical,keyAgreement")
     encoded = openssl("x509", "-outform", "DER", data=owner.certificate)
     assert owner.open(seal(SECRET, load_recipient(encoded))) == SECRET
+
+
+def test_a_certificate_that_has_ended_is_refused(tmp_path):
+    """Written with the library, because openssl makes none that has ended."""
+    living = load_recipient(person(tmp_path, P256).certificate)
+    long_ago = datetime(2020, 1, 1, tzinfo=UTC)
+    builder = x509.CertificateBuilder(living.issuer, living.subject, living.public_key(), 1)
+    ended = builder.not_valid_before(long_ago).not_valid_after(long_ago + timedelta(days=365))
+    key = load_pem_private_key((tmp_path / "key.pem").read_bytes(), None)
+    with pytest.raises(RequestRefused, match="ended on 2020-12-31"):
+        seal(SECRET, ended.sign(key, hashes.SHA256()))
