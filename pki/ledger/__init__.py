@@ -12,6 +12,7 @@ from pki.errors import PkiError
 from pki.ledger.database import Database, connect
 from pki.ledger.enrolments import Enrolment, Enrolments
 from pki.ledger.keys import ClaimRecord, KeyRecord, Keys, NewKey, Owner
+from pki.ledger.passwords import PasswordRows
 from pki.ledger.quotas import Quota
 from pki.ledger.revocations import Reason, Revocation
 from pki.ledger.tables import SCHEMA_VERSION, Base, SchemaRow
@@ -32,7 +33,7 @@ __all__ = [
 ]
 
 
-class Ledger(Keys, Enrolments):
+class Ledger(Keys, Enrolments, PasswordRows):
     """The open ledger file; safe from many threads and processes."""
 
 

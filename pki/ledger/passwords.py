@@ -1,0 +1,139 @@
+"""Passwords of units: what recognises each and what only its recipient can open; never the password."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, Row, Select, func, insert, select
+
+from pki.errors import PkiError, RequestRefused
+from pki.ledger.database import Database, now
+from pki.ledger.tables import PasswordRow
+
+_MARK = ""
+"""Kind of the one row that holds the hash of nothing, by which the hash's key is recognised."""
+
+
+@dataclass(frozen=True)
+class PasswordOwner:
+    """Whose password it is: a unit, in one environment, of one kind."""
+
+    unit: str
+    environment: str
+    kind: str
+
+
+@dataclass(frozen=True)
+class NewPassword:
+    """A password about to be entered, as its owner's next version."""
+
+    owner: PasswordOwner
+    version: int
+    encoding: str
+    digest: str
+    """Keyed hash of what must be unique, hexadecimal."""
+    sealed: bytes
+    recipient: str
+    """SHA-256 of the recipient's certificate, hexadecimal."""
+
+
+@dataclass(frozen=True)
+class PasswordRecord(NewPassword):
+    """A password as it was entered."""
+
+    at: str
+
+
+class PasswordRows(Database):
+    """Passwords by owner and version; a digest is there once, over all units and environments."""
+
+    def password(self, owner: PasswordOwner) -> PasswordRecord | None:
+        """Return the newest password of an owner."""
+        with self.reading() as connection:
+            return _newest(connection, owner)
+
+    def passwords(self, recipient: str = "") -> list[PasswordRecord]:
+        """Return every password, or every one sealed for a recipient, oldest first."""
+        wanted = _select().where(PasswordRow.kind != _MARK).order_by(PasswordRow.id)
+        with self.reading() as connection:
+            found = connection.execute(wanted.where(PasswordRow.recipient == recipient) if recipient else wanted)
+            return [_record(row) for row in found]
+
+    def add_password(self, new: NewPassword, reason: str, **facts: object) -> PasswordRecord | None:
+        """Enter a password; None, and nothing is entered, if another version or the same digest came first.
+
+        Raises:
+            RequestRefused: The owner has one already, and no reason is given for the next.
+        """
+        owner = new.owner
+        with self.writing() as connection:
+            before = _newest(connection, owner)
+            if before and not reason:
+                has = f"{owner.unit} has a {owner.environment} {owner.kind} password, version {before.version}, already"
+                raise RequestRefused(has, hint="Hand it over again, or give a reason for a new one.")
+            if new.version != (before.version if before else 0) + 1 or _taken(connection, new.digest):
+                return None
+            made = _insert(connection, new)
+            told = {"kind": owner.kind, "version": new.version, "recipient": new.recipient, "reason": reason}
+            self.audit(connection, "password-made", owner.unit, environment=owner.environment, **told, **facts)
+        return made
+
+    def hash_adopted(self) -> bool:
+        """Tell whether passwords in this ledger are bound to a hash's key."""
+        with self.reading() as connection:
+            return _mark(connection) is not None
+
+    def recognise_hash(self, mark: str) -> None:
+        """Keep what the hash makes of nothing, at first; later compare it, because another key would prove nothing.
+
+        Raises:
+            PkiError: The passwords in this ledger were hashed with another key.
+        """
+        with self.writing() as connection:
+            kept = _mark(connection)
+            if kept is None:
+                _insert(connection, NewPassword(PasswordOwner("", "", _MARK), 1, "", mark, b"", ""))
+                self.audit(connection, "password-hash-adopted", mark)
+        if kept not in (None, mark):
+            hint = "Restore the secret, or the token, that belongs to this ledger."
+            raise PkiError("the passwords in the ledger were hashed with another key", hint=hint)
+
+    def password_faults(self) -> list[str]:
+        """Return which passwords are shared, one sentence each, read anew from every row (F-D6)."""
+        units = func.group_concat(PasswordRow.unit, ", ")
+        shared = select(units).group_by(PasswordRow.digest).having(func.count() > 1)
+        with self.reading() as connection:
+            return [f"one password for {units}" for units in connection.scalars(shared)]
+
+
+_FIELDS = ("version", "encoding", "digest", "sealed", "recipient", "at")
+
+
+def _select() -> Select[Any]:
+    return select(
+        PasswordRow.unit, PasswordRow.environment, PasswordRow.kind, *(getattr(PasswordRow, name) for name in _FIELDS)
+    )
+
+
+def _newest(connection: Connection, owner: PasswordOwner) -> PasswordRecord | None:
+    row = connection.execute(_select().filter_by(**vars(owner)).order_by(PasswordRow.version.desc()).limit(1)).first()
+    return _record(row) if row else None
+
+
+def _record(row: Row[Any]) -> PasswordRecord:
+    unit, environment, kind, *rest = tuple(row)
+    return PasswordRecord(PasswordOwner(unit, environment, kind), *rest)
+
+
+def _mark(connection: Connection) -> str | None:
+    return connection.scalar(select(PasswordRow.digest).where(PasswordRow.unit == "", PasswordRow.kind == _MARK))
+
+
+def _taken(connection: Connection, digest: str) -> bool:
+    return connection.scalar(select(PasswordRow.id).where(PasswordRow.digest == digest)) is not None
+
+
+def _insert(connection: Connection, new: NewPassword) -> PasswordRecord:
+    made = PasswordRecord(**vars(new), at=now())
+    values = {name: getattr(made, name) for name in _FIELDS}
+    connection.execute(insert(PasswordRow).values(**vars(new.owner), **values))
+    return made
