@@ -22,22 +22,35 @@ def adopt_file(file: Path, plan: Plan, layout: Layout, reason: str, actor: str) 
         ProfileError: The directory belongs to another ceremony, or the reason is missing.
     """
     reviewed = file.read_bytes()
+    digest = sha256(reviewed).hexdigest()
+    if not amends(file, plan, layout):
+        return []
     if not layout.plan.exists():
         write_file(layout.plan, reviewed)
-        return [f"adopted {file.name}, sha256 {sha256(reviewed).hexdigest()}"]
-    old = layout.plan.read_bytes()
-    if old == reviewed:
-        return []
-    if _lasting(read_plan(layout.plan)) != _lasting(plan):
-        hint = f"Use an empty directory; a later review may change only {AMENDABLE}."
-        raise ProfileError(f"{layout.directory} belongs to another ceremony file", hint=hint)
+        return [f"adopted {file.name}, sha256 {digest}"]
     if not reason:
         hint = "Say why with --reason."
         raise ProfileError(f"{file} differs from the ceremony file that {layout.directory} has adopted", hint=hint)
     number = len(list(layout.plans.glob("*.toml"))) + 1
-    write_file(layout.plans / f"{number:04d}.toml", old)
+    write_file(layout.plans / f"{number:04d}.toml", layout.plan.read_bytes())
     write_file(layout.plan, reviewed)
-    return [f"adopted {file.name}, sha256 {sha256(reviewed).hexdigest()}, by {actor}: {reason}"]
+    return [f"adopted {file.name}, sha256 {digest}, by {actor}: {reason}"]
+
+
+def amends(file: Path, plan: Plan, layout: Layout) -> bool:
+    """Tell whether a file is another than the adopted one, and may take its place.
+
+    Raises:
+        ProfileError: It may not: the directory belongs to another ceremony.
+    """
+    if not layout.plan.exists():
+        return True
+    if layout.plan.read_bytes() == file.read_bytes():
+        return False
+    if _lasting(read_plan(layout.plan)) != _lasting(plan):
+        hint = f"Use an empty directory; a later review may change only {AMENDABLE}."
+        raise ProfileError(f"{layout.directory} belongs to another ceremony file", hint=hint)
+    return True
 
 
 def _lasting(plan: Plan) -> Plan:

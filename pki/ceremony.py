@@ -13,7 +13,6 @@ from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
 
-from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import (
     BestAvailableEncryption,
@@ -64,8 +63,10 @@ def hold_ceremony(file: Path, directory: Path, occasion: Occasion = Occasion()) 
         KeystoreError: A token that is needed is away, or lost a key whose certificate exists.
     """
     plan = read_plan(file)
-    actor = require(plan, OFFICER)
     layout = Layout(directory)
+    if layout.plan.exists():
+        require(read_plan(layout.plan), OFFICER)  # a new file gives nobody a role by his own word
+    actor = require(plan, OFFICER)
     with _alone(layout):
         done = adopt_file(file, plan, layout, occasion.reason, actor)
         return _hold(layout, plan, actor, occasion, done)
@@ -131,11 +132,9 @@ class _Ceremony:
         missing = [part for part in parts.keys if not self.layout.certificate(part.name).exists()]
         self._look(parts, {part.name for part in missing})
         # Token by token, so that tokens which take turns are changed as seldom as can be.
-        for part in sorted(missing, key=lambda part: part.token):
-            self._key(part)
-        vault = self.plan.keys.roots
-        for part in sorted(missing, key=lambda part: parts.key(part.issuer).token != vault):
-            self._certify(part, parts)
+        spkis = {part.name: self._key(part) for part in sorted(missing, key=lambda part: part.token)}
+        for part in order(missing, parts):
+            self._certify(part, parts, spkis[part.name])
         for server in parts.servers:
             if not self.layout.certificate(server.name).exists():
                 self._serve(server, parts)
@@ -156,13 +155,10 @@ class _Ceremony:
                 self._authority(part)
 
     def _authority(self, part: Part) -> Authority:
-        certificate = self._certificate(part.name)
+        certificate = self.layout.load(part.name)
         keystore = self.tokens.open(part.token)
         keystore.bind(part.name, spki_of(certificate))
         return authority_of(part.name, certificate, keystore)
-
-    def _certificate(self, name: str) -> x509.Certificate:
-        return x509.load_pem_x509_certificate(self.layout.certificate(name).read_bytes())
 
     def _key(self, part: Part) -> bytes:
         keystore = self.tokens.open(part.token)
@@ -171,17 +167,18 @@ class _Ceremony:
             spki = keystore.create(part.name, Algorithm(part.authority.algorithm))
             digest = sha256(spki).hexdigest()
             self._tell(f"made key {part.name} in token {part.token}", "key-made", part.name, spki_sha256=digest)
-        keystore.bind(part.name, spki)
         return spki
 
-    def _certify(self, part: Part, parts: Parts) -> None:
-        profile, spki = load_profile(part.profile), self._key(part)
+    def _certify(self, part: Part, parts: Parts, spki: bytes) -> None:
+        profile = load_profile(part.profile)
         if part.issuer == part.name:
-            claim = self._claim(part, spki, self.tokens.open(part.token))
-            signer = Authority(part.name, self_signer(profile, claim), self.tokens.open(part.token))
+            keystore = self.tokens.open(part.token)
+            keystore.bind(part.name, spki)
+            claim = self._claim(part, spki, keystore)
+            signer = Authority(part.name, self_signer(profile, claim), keystore)
         else:
             signer = self._authority(parts.key(part.issuer))
-            claim = self._claim(part, spki, signer.keystore, self._certificate(part.issuer).not_valid_after_utc)
+            claim = self._claim(part, spki, signer.keystore, self.layout.load(part.issuer).not_valid_after_utc)
         self._issue(part.name, signer, profile, claim)
 
     def _claim(self, part: Part, spki: bytes, keystore: Keystore, latest: datetime | None = None) -> Claim:
@@ -195,7 +192,7 @@ class _Ceremony:
         self._tell(f"issued certificate {name}", "certificate-issued", name, sha256=digest)
 
     def _serve(self, part: ServerPart, parts: Parts) -> None:
-        issuer = self._certificate(part.issuer)
+        issuer = self.layout.load(part.issuer)
         signer = self._authority(parts.key(part.issuer))
         names = part.server.names
         start, end = validity(part.server.days, issuer.not_valid_after_utc)
@@ -237,6 +234,12 @@ class _Ceremony:
         self.ledger.record(act, subject, **detail)
         self.circumstances.done.append(sentence)
         self.say(sentence)
+
+
+def order(missing: list[Part], parts: Parts) -> list[Part]:
+    """Return the rows in the order in which they are certified: first what the token of the roots signs."""
+    roots = {part.token for part in parts.keys if part.profile.startswith("root")}
+    return sorted(missing, key=lambda part: parts.key(part.issuer).token not in roots)
 
 
 def _serial(keystore: Keystore) -> int:

@@ -9,7 +9,6 @@ from hashlib import sha256
 from importlib.metadata import version
 from typing import Any
 
-from cryptography import x509
 from cryptography.hazmat.backends.openssl import backend
 from cryptography.hazmat.primitives.serialization import Encoding
 
@@ -77,7 +76,7 @@ def software() -> dict[str, str]:
 
 def describe(layout: Layout, name: str) -> dict[str, str]:
     """Return one certificate with what a reader asks first."""
-    certificate = x509.load_pem_x509_certificate(layout.certificate(name).read_bytes())
+    certificate = layout.load(name)
     return {
         "sha256": sha256(certificate.public_bytes(Encoding.DER)).hexdigest(),
         "serial": f"{certificate.serial_number:X}",
@@ -93,7 +92,7 @@ def _key(part: Part, layout: Layout, tokens: Tokens, last: Transcript | None) ->
     if last and part.name in last.state["keys"] and not tokens.is_open(part.token):
         told: dict[str, Any] = last.state["keys"][part.name]
         return told
-    certificate = x509.load_pem_x509_certificate(layout.certificate(part.name).read_bytes())
+    certificate = layout.load(part.name)
     keystore = tokens.open(part.token)
     return {
         "token": part.token,

@@ -17,10 +17,10 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from pki.authority import Authority, authority_of, spki_of
 from pki.environment import E, Environment, Ship, Test
-from pki.errors import PkiError, ProfileError
+from pki.errors import PkiError, ProfileError, RequestRefused
 from pki.issuer import Hierarchy, Issuer
 from pki.keystore import Keystore
-from pki.ledger import KeyRecord, Ledger, Quota, open_ledger
+from pki.ledger import KeyRecord, Ledger, Quota, Reason, open_ledger
 from pki.parts import (
     BENCH_ROOT,
     RECORDS,
@@ -33,7 +33,7 @@ from pki.parts import (
     read_renewals,
 )
 from pki.plan import HierarchyPlan, Layout, Plan, PlantPlan, read_plan
-from pki.roles import ISSUER, caller, require
+from pki.roles import ISSUER, OFFICER, caller, require
 from pki.secret import secret
 from pki.tokens import Tokens
 
@@ -77,6 +77,24 @@ class Factory:
             RequestRefused: The plan has roles, and the caller is no issuer.
         """
         require(self.plan, ISSUER)
+        return self._issuer(environment)
+
+    def revoke(self, environment: type[Environment], unit: str, profile: str, reason: Reason, detail: str) -> str:
+        """Revoke a unit's living certificate and return its serial number; the unit may get a next version.
+
+        Raises:
+            RequestRefused: The plan has roles and the caller is no officer, or the unit has no living certificate.
+        """
+        require(self.plan, OFFICER)
+        issuer = self._issuer(environment)
+        certificate = issuer.certificate(unit, profile)
+        if certificate is None:
+            hint = "Check the name, the environment and the profile."
+            raise RequestRefused(f"{unit} has no living {environment.name} certificate of {profile}", hint=hint)
+        issuer.revoke(certificate, reason, detail)
+        return certificate.serial
+
+    def _issuer(self, environment: type[E]) -> Issuer[E]:
         issuing = self.current(f"{environment.name}-issuing")
         hierarchy = Hierarchy(
             environment=environment,
@@ -169,7 +187,7 @@ class Factory:
         for part in self.daily_keys():
             proof = partial(self.keystores[part.token].prove, part.name, spki_of(self.certificates[part.name]))
             problems += _complaints(proof)
-        for name, certificate in (self.certificates | self._servers()).items():
+        for name, certificate in (self.certificates | self.servers()).items():
             problems += self._end(name, certificate)
         undone = [part.name for part in self.parts.keys if part.name not in self.certificates]
         problems += [f"the renewal {name} was ordered and is not made: hold the ceremony" for name in undone]
@@ -179,9 +197,10 @@ class Factory:
         """Return the keys that daily work needs; roots and the firmware signer sleep between ceremonies."""
         return tuple(part for part in daily_keys(self.parts) if part.name in self.certificates)
 
-    def _servers(self) -> dict[str, x509.Certificate]:
+    def servers(self) -> dict[str, x509.Certificate]:
+        """Return the newest certificate of each TLS server, by name."""
         names = dict.fromkeys(self.current(f"{server.environment}-server") for server in self.parts.servers)
-        return {name: _leaf(self.layout.certificate(name)) for name in names}
+        return {name: self.layout.load(name) for name in names}
 
     def _end(self, name: str, certificate: x509.Certificate) -> list[str]:
         end = certificate.not_valid_after_utc
@@ -259,17 +278,9 @@ def _certificates(layout: Layout, parts: Parts) -> dict[str, x509.Certificate]:
     """Return what exists; only a renewal may be still to come."""
     found = {}
     for part in parts.keys:
-        path = layout.certificate(part.name)
-        if path.exists() or family_of(part.name) == part.name:
-            found[part.name] = _leaf(path)
+        if layout.certificate(part.name).exists() or family_of(part.name) == part.name:
+            found[part.name] = layout.load(part.name)
     return found
-
-
-def _leaf(path: Path) -> x509.Certificate:
-    try:
-        return x509.load_pem_x509_certificate(path.read_bytes())
-    except (OSError, ValueError) as error:
-        raise ProfileError(f"certificate {path} can't be read", hint="Hold the ceremony again.") from error
 
 
 def _complaints(check: Callable[[], object]) -> list[str]:

@@ -3,6 +3,10 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from cryptography import x509
+
+from pki.errors import ProfileError
+
 FILE = "pki.toml"
 
 
@@ -40,6 +44,18 @@ class Layout:
     def certificate(self, name: str) -> Path:
         """Return the path of a CA's or server's certificate."""
         return self.directory / "certificates" / f"{name}.pem"
+
+    def load(self, name: str) -> x509.Certificate:
+        """Return a CA's, signer's or server's certificate.
+
+        Raises:
+            ProfileError: It can't be read.
+        """
+        path = self.certificate(name)
+        try:
+            return x509.load_pem_x509_certificate(path.read_bytes())
+        except (OSError, ValueError) as error:
+            raise ProfileError(f"certificate {path} can't be read", hint="Hold the ceremony again.") from error
 
     def server_key(self, name: str) -> Path:
         """Return the path of a server's encrypted private key."""

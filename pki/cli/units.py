@@ -1,0 +1,76 @@
+"""Commands about the certificates of units."""
+
+from pathlib import Path
+
+import click
+
+from pki.cli.common import DIRECTORY, ENVIRONMENT, ENVIRONMENTS, FILE, JSON, PROFILE, opened, opened_ledger, show
+from pki.environment import Ship, Test
+from pki.ledger import Quota, Reason
+from pki.roles import APPROVER, OFFICER, require
+
+
+@click.command()
+@click.argument("request", type=FILE)
+@ENVIRONMENT
+@click.option("--unit", required=True, help="Serial number: the common name of request and certificate.")
+@click.option("--order", default="", help="Work order that it counts for; none counts for no quota.")
+@click.option("--owner", default="", help="Organisation in the subject; by default the environment's owner.")
+@PROFILE
+@DIRECTORY
+def issue(request: Path, environment: str, unit: str, directory: Path, **options: str) -> None:
+    r"""Issue a certificate for a PKCS#10 REQUEST (DER) and print its chain as PEM.
+
+    \b
+    Example:
+      pki issue --environment test --unit AC22-000001 --dir /var/lib/pki request.der > chain.pem
+    """
+    with opened(directory) as factory:
+        issuer = factory.issuer(ENVIRONMENTS[environment])
+        key = issuer.adopt(unit, options["profile"], request.read_bytes(), unit, options["order"])
+        click.echo(issuer.issue(key, options["owner"]).chain_pem, nl=False)
+
+
+@click.command()
+@ENVIRONMENT
+@click.option("--unit", required=True, help="Serial number, or the name of a station or service.")
+@click.option("--reason", type=click.Choice([reason.value for reason in Reason]), required=True, help="By RFC 5280.")
+@click.option("--detail", required=True, help="What happened, for the ledger.")
+@PROFILE
+@DIRECTORY
+def revoke(environment: str, unit: str, directory: Path, **options: str) -> None:
+    r"""Revoke a unit's living certificate; the next CRL and every OCSP answer tell it.
+
+    \b
+    Example:
+      pki revoke --environment ship --unit AC22-000001 --reason keyCompromise --detail "case 17" --dir /var/lib/pki
+    """
+    with opened(directory) as factory:
+        reason = Reason(options["reason"])
+        serial = factory.revoke(ENVIRONMENTS[environment], unit, options["profile"], reason, options["detail"])
+    click.echo(f"revoked certificate {serial} of {unit}\nNext: publish it with 'pki crl'.")
+
+
+@click.command()
+@click.argument("order", required=False)
+@click.option("--units", type=click.IntRange(0, 10_000_000), help="How many units the order may build.")
+@click.option("--rework", type=click.IntRange(0, 10_000_000), default=0, help="How many more for rework.")
+@PROFILE
+@DIRECTORY
+@JSON
+def quota(order: str | None, units: int | None, rework: int, profile: str, directory: Path, *, as_json: bool) -> None:
+    r"""Show what is left of each work order's quota, or set one in test and ship.
+
+    \b
+    Examples:
+      pki quota --dir /var/lib/pki
+      pki quota WO-1001 --units 500 --rework 10 --dir /var/lib/pki
+    """
+    with opened_ledger(directory) as (plan, ledger):
+        if order is not None and units is not None:
+            require(plan, OFFICER, APPROVER)
+            for environment in (Test, Ship):
+                ledger.grant(Quota(order, environment.name, profile, units, rework))
+        found = [vars(one) | {"left": one.left} for one in ledger.quotas() if order in (None, one.work_order)]
+    lines = ["{work_order} {environment} {profile}: {left} left of {units} and {rework}".format(**one) for one in found]
+    show(found, "\n".join(lines) or "no work order has a quota", as_json=as_json)

@@ -1,0 +1,68 @@
+"""Evidence for people who don't trust this program: the audit log and firmware images, signed by their own keys."""
+
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+
+from pki.authority import spki_of
+from pki.errors import RequestRefused
+from pki.files import write_file
+from pki.issue import Factory
+from pki.ledger import Ledger
+from pki.parts import AUDIT, FIRMWARE, all_parts, read_renewals
+from pki.plan import Layout, Plan
+from pki.roles import OFFICER, require
+from pki.tokens import Tokens
+
+MAX_IMAGE_BYTES = 1 << 30
+
+
+@dataclass(frozen=True)
+class Signed:
+    """A file with its detached signature beside it."""
+
+    file: Path
+    signature: Path
+    sha256: str
+
+
+def export_audit(factory: Factory, file: Path) -> Signed:
+    """Write the audit log, one RFC 8785 entry a line, and its signature by the audit key as `<file>.sig`.
+
+    Raises:
+        KeystoreError: The HSM is away.
+    """
+    data = b"".join(entry.entry + b"\n" for entry in factory.ledger.audit_entries())
+    return _signed(file, data, factory.authority(AUDIT).keystore.sign(AUDIT, data))
+
+
+def sign_firmware(plan: Plan, layout: Layout, ledger: Ledger, image: Path) -> Signed:
+    """Sign an image with the firmware key, whose token may be the offline one, as `<image>.sig`.
+
+    Raises:
+        RequestRefused: The caller is no officer, or the image is too long.
+        KeystoreError: The token is away.
+    """
+    require(plan, OFFICER)
+    if image.stat().st_size > MAX_IMAGE_BYTES:
+        raise RequestRefused(f"{image} is longer than {MAX_IMAGE_BYTES} bytes", hint="Sign its manifest.")
+    data = image.read_bytes()
+    part = all_parts(plan, read_renewals(layout)).key(FIRMWARE)
+    tokens = Tokens(plan, layout.directory)
+    try:
+        keystore = tokens.open(part.token)
+        keystore.bind(FIRMWARE, spki_of(layout.load(FIRMWARE)))
+        # Durable before the signature can leave.
+        ledger.record("firmware-signed", image.name, sha256=sha256(data).hexdigest())
+        signature = keystore.sign(FIRMWARE, data)
+    finally:
+        tokens.close()
+    write_file(image.with_name(f"{image.name}.sig"), signature)
+    return Signed(image, image.with_name(f"{image.name}.sig"), sha256(data).hexdigest())
+
+
+def _signed(file: Path, data: bytes, signature: bytes) -> Signed:
+    write_file(file, data)
+    beside = file.with_name(f"{file.name}.sig")
+    write_file(beside, signature)
+    return Signed(file, beside, sha256(data).hexdigest())
