@@ -1,110 +1,115 @@
-"""Load a PKCS#11 module so that threads may use it.
+"""The PKCS#11 modules of this process: one state per shared object, whoever uses it.
 
-python-pkcs11 0.10 calls C_Initialize(NULL), which tells the module that only one thread will ever call it, but releases
-the GIL around every call. SoftHSM then switches its mutexes off, and threads corrupt memory and token files. Here the
-module is told to lock by itself (CKF_OS_LOCKING_OK, PKCS#11 v2.40 section 5.4).
+A module is initialised for its first user and finalised after its last. Starting it anew ends the sessions of all its
+users, so that happens only when every one of them has found its token away.
 """
 
-import ctypes
 import functools
+import hashlib
 import os
+import re
+import secrets
 import threading
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
-from pkcs11 import _pkcs11, exceptions
-
 from pki.errors import KeystoreError
+from pki.keystore.cryptoki import Cryptoki
+from pki.keystore.quirks import RESERVED
+from pki.keystore.results import CryptokiError
 
-CKF_OS_LOCKING_OK = 0x2
-
-
-class _InitializeArguments(ctypes.Structure):
-    """CK_C_INITIALIZE_ARGS."""
-
-    _fields_ = (
-        ("CreateMutex", ctypes.c_void_p),
-        ("DestroyMutex", ctypes.c_void_p),
-        ("LockMutex", ctypes.c_void_p),
-        ("UnlockMutex", ctypes.c_void_p),
-        ("flags", ctypes.c_ulong),
-        ("pReserved", ctypes.c_void_p),
-    )
-
-
-class _FunctionList(ctypes.Structure):
-    """The head of CK_FUNCTION_LIST; a module need not export its functions in any other way."""
-
-    _fields_ = (
-        ("version", ctypes.c_ubyte * 2),
-        ("C_Initialize", ctypes.CFUNCTYPE(ctypes.c_ulong, ctypes.c_void_p)),
-        ("C_Finalize", ctypes.CFUNCTYPE(ctypes.c_ulong, ctypes.c_void_p)),
-    )
-
-
-class _LockingLibrary(_pkcs11.lib):
-    """The library with its one unsafe call replaced."""
-
-    def initialize(self) -> None:
-        """Initialise the module with locking of the operating system."""
-        arguments = _InitializeArguments(flags=CKF_OS_LOCKING_OK)
-        result = self._functions().C_Initialize(ctypes.addressof(arguments))
-        if result:
-            raise exceptions.GeneralError(f"C_Initialize answered 0x{result:x}")
-
-    def finalize(self) -> None:
-        """Finalise the module; every session of this process ends."""
-        self._functions().C_Finalize(None)
-
-    def _functions(self) -> _FunctionList:
-        pointer = ctypes.POINTER(_FunctionList)()
-        ctypes.CDLL(self.so).C_GetFunctionList(ctypes.byref(pointer))
-        return pointer.contents
+_NO_PATH = re.compile(r"[0-9]*|.*[:=].*", re.DOTALL)
+"""Values of environment variables that are numbers, addresses or lists of settings."""
+_NSS_FOLDER = re.compile(r"(?<=configdir='sql:)[^']+|(?<=configDir=sql:)\S+")
 
 
 class Module:
-    """One shared object of this process, initialised for its first user and finalised after its last."""
+    """One shared object of this process."""
 
     def __init__(self, path: str) -> None:
         self._path = path
         self._lock = threading.Lock()
-        self._library: _LockingLibrary | None = None
+        self._cryptoki: Cryptoki | None = None
         self._environment: dict[str, str] = {}
-        self._tokens: set[str] = set()
+        self._users: dict[str, bool] = {}
+        """Labels of the tokens in use, and whether each was found away."""
+        self._salt = secrets.token_bytes(16)
+        self._refused_pins: set[bytes] = set()
+        self.epoch = 0
+        """Counts the starts: a session handle means something only in the epoch that it was opened in."""
 
-    def acquire(self, token: str, environment: Mapping[str, str]) -> _pkcs11.lib:
-        """Return the initialised library for the exclusive use of one token.
+    def acquire(self, token: str, environment: Mapping[str, str]) -> Cryptoki:
+        """Return the initialised module for the exclusive use of one token.
 
         Raises:
             KeystoreError: The module can't be loaded, or this process uses it with other settings or for this token.
         """
         with self._lock:
-            if token in self._tokens:
+            if token in self._users:
                 raise KeystoreError(f"token '{token}' is open already in this process", hint="Close it first.")
-            if self._tokens and dict(environment) != self._environment:
+            if self._users and dict(environment) != self._environment:
                 raise KeystoreError(f"{self._path} is in use with other settings", hint="Use a process of its own.")
-            if self._library is None or not self._tokens:
-                self._library = self._start(environment)
-            self._tokens.add(token)
-            return self._library
+            if not self._users:
+                self._environment = dict(environment)
+                self._start()
+            self._users[token] = False
+            return self._loaded()
 
     def release(self, token: str) -> None:
         """Give a token back; the last one finalises the module."""
         with self._lock:
-            self._tokens.discard(token)
-            if not self._tokens and self._library is not None:
-                self._library.finalize()
+            if self._users.pop(token, None) is not None and not self._users:
+                self._stop()
 
-    def _start(self, environment: Mapping[str, str]) -> _LockingLibrary:
-        os.environ.update(environment)
-        self._environment = dict(environment)
+    def mark(self, token: str, *, away: bool) -> None:
+        """Note whether a token was found away; one that is away has nobody inside the module."""
+        with self._lock:
+            if token in self._users:
+                self._users[token] = away
+
+    def restart(self, token: str) -> bool:
+        """Start the module anew for one user if every user's token is away; tell whether that was done.
+
+        Raises:
+            KeystoreError: The module does not start.
+        """
+        with self._lock:
+            if not all(self._users.values()):
+                return False
+            self._stop()
+            self._start()
+            self._users[token] = False
+            return True
+
+    def pin_was_refused(self, token: str, pin: str) -> bool:
+        """Tell whether this process tried this PIN on this token already, and in vain."""
+        return self._pin_mark(token, pin) in self._refused_pins
+
+    def remember_refused_pin(self, token: str, pin: str) -> None:
+        """Never let this PIN be tried on this token again: many tokens lock after three wrong ones."""
+        self._refused_pins.add(self._pin_mark(token, pin))
+
+    def _pin_mark(self, token: str, pin: str) -> bytes:
+        return hashlib.blake2b(f"{token}\0{pin}".encode(), key=self._salt).digest()
+
+    def _start(self) -> None:
+        os.environ.update(self._environment)
+        reserved = next((self._environment[name] for name in RESERVED if name in self._environment), None)
+        self.epoch += 1
         try:
-            if self._library is None:
-                return _LockingLibrary(self._path)
-            self._library.initialize()
-        except (exceptions.PKCS11Error, OSError) as error:
+            self._loaded().initialize(reserved.encode() if reserved else None)
+        except (CryptokiError, OSError) as error:
             raise KeystoreError(f"PKCS#11 module {self._path} can't be started: {error}") from error
-        return self._library
+
+    def _stop(self) -> None:
+        with suppress(CryptokiError):  # it may have ended by itself when its daemon died
+            self._loaded().finalize()
+
+    def _loaded(self) -> Cryptoki:
+        if self._cryptoki is None:
+            self._cryptoki = Cryptoki(self._path)
+        return self._cryptoki
 
 
 @functools.cache
@@ -115,4 +120,13 @@ def module(path: str) -> Module:
 
 def module_environment(settings: Mapping[str, str], directory: Path) -> dict[str, str]:
     """Return the module's environment variables with relative paths made absolute from `directory`."""
-    return {name: str((directory / value).resolve()) for name, value in settings.items()}
+
+    def absolute(path: str) -> str:
+        return str((directory / path).resolve())
+
+    def resolved(value: str) -> str:
+        if _NO_PATH.fullmatch(value):
+            return _NSS_FOLDER.sub(lambda match: absolute(match.group()), value)
+        return absolute(value)
+
+    return {name: resolved(value) for name, value in settings.items()}

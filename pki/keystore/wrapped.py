@@ -47,3 +47,13 @@ class WrappedKey:
     """Hash of RSAES-OAEP and its mask; only for an RSA transport."""
     ephemeral: bytes = b""
     """SPKI of the HSM's one-time key (RFC 5753); only for an EC transport."""
+
+
+@dataclass(frozen=True)
+class WrappedKek:
+    """A batch's key on its one way out, to whoever puts it into the devices."""
+
+    label: str
+    key: bytes
+    """The AES-256 key under RSAES-OAEP."""
+    oaep_hash: str
