@@ -5,23 +5,43 @@ What leaves here was checked against its profile twice and carries a signature t
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Protocol
 
-from asn1crypto import x509 as asn1
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from pki.csr import p256_key
+from pki.algorithm import verify
+from pki.der import bit_string, sequence
+from pki.encoder import signature_algorithm
 from pki.errors import KeystoreError, ProfileError
-from pki.keystore import Keystore
-from pki.lint import lint
-from pki.profile import Claim, Profile, Signer, draft, subject_name
+from pki.fit import BACKDATED, check_life
+from pki.lint import check_bytes, lint
+from pki.model import NEVER, Claim, Profile, Signer
+from pki.profile import draft, subject_name
 
-BACKDATED = timedelta(hours=1)
-"""For devices whose clock runs behind."""
+__all__ = [
+    "BACKDATED",
+    "SERIAL_BYTES",
+    "Authority",
+    "Keys",
+    "authority_of",
+    "random_serial",
+    "self_signer",
+    "spki_of",
+    "term",
+    "validity",
+]
 SERIAL_BYTES = 20
+
+
+class Keys(Protocol):
+    """Who signs: the keystore."""
+
+    def sign(self, label: str, data: bytes) -> bytes:
+        """Return the signature over `data` by a bound key: DER ECDSA with the curve's hash, or raw Ed448."""
+
+    def random(self, size: int) -> bytes:
+        """Return `size` bytes of the generator beside the keys."""
 
 
 @dataclass(frozen=True)
@@ -31,33 +51,39 @@ class Authority:
     label: str
     """Label of the key in the token, and name of its certificate file."""
     signer: Signer
-    keystore: Keystore
+    keystore: Keys
 
-    def issue(self, profile: Profile, claim: Claim) -> x509.Certificate:
-        """Return the signed certificate of a claim.
+    def issue(self, profile: Profile, claim: Claim, *, bulk: bool = False) -> x509.Certificate:
+        """Return the signed certificate of a claim; in bulk, pkilint saw a sample of the profile only.
 
         Raises:
-            ProfileError: The draft is not what the profile says.
+            RequestRefused: The claim's name or key does not fit the profile.
+            ProfileError: The draft is not what the profile says, or this CA's own certificate has ended.
             KeystoreError: The HSM does not sign, or signs with another key.
         """
+        now = datetime.now(UTC)
+        _refuse_ended(self.signer.not_after, now)
+        check_life(profile, claim.not_after, now)
         unsigned = draft(profile, claim, self.signer)
-        lint(unsigned, profile, claim, self.signer)
-        signature = self.keystore.sign(self.label, unsigned.tbs_certificate_bytes)
-        return self._assemble(unsigned.tbs_certificate_bytes, signature)
+        check_bytes(unsigned, profile, claim, self.signer)
+        if not bulk:
+            lint(unsigned, profile)
+        return self._signed(unsigned.tbs_certificate_bytes)
 
-    def _assemble(self, tbs: bytes, signature: bytes) -> x509.Certificate:
-        encoded = asn1.Certificate(
-            {
-                "tbs_certificate": asn1.TbsCertificate.load(tbs),
-                "signature_algorithm": {"algorithm": "sha256_ecdsa"},
-                "signature_value": signature,
-            }
-        ).dump()
+    def sign(self, data: bytes) -> bytes:
+        """Return the signature over `data`, verified with this CA's public key.
+
+        Raises:
+            KeystoreError: The HSM does not sign, or signs with another key.
+        """
+        signature = self.keystore.sign(self.label, data)
+        if not verify(self.signer.spki, data, signature):
+            raise KeystoreError(f"the HSM signed with another key than '{self.label}'")
+        return signature
+
+    def _signed(self, tbs: bytes) -> x509.Certificate:
+        encoded = sequence(tbs, signature_algorithm(self.signer.spki), bit_string(self.sign(tbs)))
         certificate = x509.load_der_x509_certificate(encoded)
-        try:
-            p256_key(self.signer.spki).verify(signature, tbs, ec.ECDSA(hashes.SHA256()))
-        except InvalidSignature as error:
-            raise KeystoreError(f"the HSM signed with another key than '{self.label}'") from error
         if certificate.tbs_certificate_bytes != tbs:
             raise ProfileError("the signed certificate differs from the checked draft")
         return certificate
@@ -68,9 +94,16 @@ def spki_of(certificate: x509.Certificate) -> bytes:
     return certificate.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
 
 
-def authority_of(label: str, certificate: x509.Certificate, keystore: Keystore) -> Authority:
-    """Return the CA of a certificate, its key to be bound in the keystore under `label`."""
-    return Authority(label, Signer(certificate.subject, spki_of(certificate)), keystore)
+def authority_of(
+    label: str,
+    certificate: x509.Certificate,
+    keystore: Keys,
+    crl_urls: tuple[str, ...] = (),
+    ocsp_urls: tuple[str, ...] = (),
+) -> Authority:
+    """Return the CA of a certificate, its key to be bound in the keystore under `label`, and where it publishes."""
+    end = certificate.not_valid_after_utc
+    return Authority(label, Signer(certificate.subject, spki_of(certificate), end, crl_urls, ocsp_urls), keystore)
 
 
 def self_signer(profile: Profile, claim: Claim) -> Signer:
@@ -86,6 +119,23 @@ def random_serial(entropy: bytes) -> int:
     return int.from_bytes(bytes([entropy[0] & 0x3F | 0x40]) + entropy[1:SERIAL_BYTES], "big")
 
 
+def term(profile: Profile, latest: datetime | None = None, days: int = 0) -> tuple[datetime, datetime]:
+    """Return the validity of a new certificate: the profile's days, or `days` where it leaves them open.
+
+    It starts slightly backdated and ends with the issuer (`latest`) at last, unless the profile is the exception.
+
+    Raises:
+        ProfileError: The issuer's own certificate has ended, or leaves less than the profile's shelf life.
+    """
+    now = datetime.now(UTC).replace(microsecond=0)
+    _refuse_ended(latest, now)
+    end = NEVER if profile.never_expires else now + timedelta(days=days or profile.days)
+    if latest is not None and not profile.outlives_issuer:
+        end = min(end, latest)
+    check_life(profile, end, now)
+    return now - BACKDATED, end
+
+
 def validity(days: int, latest: datetime | None = None) -> tuple[datetime, datetime]:
     """Return a validity of `days` from now, slightly backdated and never outliving the issuer.
 
@@ -93,7 +143,11 @@ def validity(days: int, latest: datetime | None = None) -> tuple[datetime, datet
         ProfileError: The issuer's own certificate has ended.
     """
     now = datetime.now(UTC).replace(microsecond=0)
+    _refuse_ended(latest, now)
     end = now + timedelta(days=days)
+    return now - BACKDATED, min(end, latest) if latest else end
+
+
+def _refuse_ended(latest: datetime | None, now: datetime) -> None:
     if latest is not None and latest <= now:
         raise ProfileError("the issuing CA's certificate has ended", hint="Hold a ceremony for a new CA.")
-    return now - BACKDATED, min(end, latest) if latest else end

@@ -25,11 +25,10 @@ from cryptography.hazmat.primitives.serialization import (
 from pki import parts as table
 from pki.adoption import adopt_file
 from pki.algorithm import Algorithm
-from pki.authority import SERIAL_BYTES, Authority, authority_of, random_serial, self_signer, spki_of, validity
+from pki.authority import SERIAL_BYTES, Authority, Keys, authority_of, random_serial, self_signer, spki_of, validity
 from pki.errors import RequestRefused
 from pki.files import write_file
 from pki.inventory import Circumstances, body, is_news, untold
-from pki.keystore import Keystore
 from pki.ledger import Ledger, create_ledger, open_ledger
 from pki.parts import SERVER_PASSPHRASE, Part, Parts, ServerPart
 from pki.plan import Layout, Plan, read_plan
@@ -170,7 +169,7 @@ class _Ceremony:
         return spki
 
     def _certify(self, part: Part, parts: Parts, spki: bytes) -> None:
-        profile = load_profile(part.profile)
+        profile = load_profile(part.profile, {"key": part.authority.algorithm})
         if part.issuer == part.name:
             keystore = self.tokens.open(part.token)
             keystore.bind(part.name, spki)
@@ -181,7 +180,7 @@ class _Ceremony:
             claim = self._claim(part, spki, signer.keystore, self.layout.load(part.issuer).not_valid_after_utc)
         self._issue(part.name, signer, profile, claim)
 
-    def _claim(self, part: Part, spki: bytes, keystore: Keystore, latest: datetime | None = None) -> Claim:
+    def _claim(self, part: Part, spki: bytes, keystore: Keys, latest: datetime | None = None) -> Claim:
         start, end = validity(part.authority.years * DAYS_A_YEAR, latest)
         return Claim(part.authority.common_name, self.plan.organization, spki, _serial(keystore), start, end)
 
@@ -242,5 +241,5 @@ def order(missing: list[Part], parts: Parts) -> list[Part]:
     return sorted(missing, key=lambda part: parts.key(part.issuer).token not in roots)
 
 
-def _serial(keystore: Keystore) -> int:
+def _serial(keystore: Keys) -> int:
     return random_serial(keystore.random(SERIAL_BYTES))

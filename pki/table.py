@@ -33,12 +33,29 @@ def parse_toml(raw: bytes, cls: type[T], where: str) -> T:
     Raises:
         ProfileError: They are too long, not TOML, or not shaped as `cls`.
     """
+    return parse_table(load_toml(raw, where), cls, where)
+
+
+def load_toml(raw: bytes, where: str) -> dict[str, Any]:
+    """Parse TOML bytes as a plain table.
+
+    Raises:
+        ProfileError: They are too long or not TOML.
+    """
     if len(raw) > MAX_FILE_BYTES:
         raise ProfileError(f"{where}: longer than {MAX_FILE_BYTES} bytes")
     try:
-        table = tomllib.loads(raw.decode())
+        return tomllib.loads(raw.decode())
     except ValueError as error:
         raise ProfileError(f"{where}: {error}") from error
+
+
+def parse_table(table: Mapping[str, Any], cls: type[T], where: str) -> T:
+    """Shape a plain table as `cls`; `where` names it in messages.
+
+    Raises:
+        ProfileError: A key is unknown, missing or mistyped.
+    """
     return _record(cls, table, f"{where}: ")
 
 

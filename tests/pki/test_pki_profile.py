@@ -1,125 +1,194 @@
-"""A certificate that is not exactly its profile never reaches the HSM."""
+"""A profile that breaks a rule, a typo in its file, or an unknown switch: none gets as far as a certificate."""
 
 import dataclasses
-import secrets
 import subprocess
 import sys
-from datetime import UTC, datetime, timedelta
+from importlib.resources import files
 from pathlib import Path
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from pki.authority import random_serial, validity
 from pki.errors import ProfileError, RequestRefused
-from pki.lint import expected_tbs, lint
-from pki.profile import Claim, Signer, check_profile, draft, load_profile
+from pki.profile import check_fit, check_profile, load_profile, profile_names, read_profile
 
-PROFILES = ("station", "root", "bench-root", "issuing", "server", "records")
-START = datetime(2026, 11, 21, 1, 2, 3, tzinfo=UTC)
-
-
-def make_spki() -> bytes:
-    key = ec.generate_private_key(ec.SECP256R1()).public_key()
-    return key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-
-
-def make_claim(profile: str, end: datetime = START + timedelta(days=30)) -> Claim:
-    name = {"station": "AC22-000001-7", "server": "csms.test.example"}.get(profile, "Example CA")
-    serial = random_serial(secrets.token_bytes(20))
-    return Claim(name, "Öwner & Söns", make_spki(), serial, START, end, ("csms.test.example", "b.test.example"))
+NEEDED = {"idevid": {"hardware_type": "1.3.6.1.4.1.32473.22"}} | {
+    name: {"country": "DE"} for name in ("secc-2", "secc-20", "v2g-sub-1", "v2g-sub-2")
+}
+BAD = b"""
+name = "bad"
+revision = 1
+subject = ["O", "CN"]
+common_name = "[a-z]+"
+sample = "abc"
+key_usage = ["digital_signature"]
+"""
 
 
-@pytest.fixture
-def signer() -> Signer:
-    return Signer(x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "Example CA")]), make_spki())
+def text_of(name: str) -> str:
+    return (files("pki") / "profiles" / f"{name}.toml").read_text()
 
 
-@pytest.mark.parametrize("name", PROFILES)
-@pytest.mark.parametrize("year", [2027, 2049, 2050, 2076])
-def test_two_encoders_agree_on_every_profile(signer, name, year):
-    """F-D3: also where UTCTime ends and GeneralizedTime begins."""
-    profile, claim = load_profile(name), make_claim(name, datetime(year, 12, 31, 23, 59, 59, tzinfo=UTC))
-    made = draft(profile, claim, signer)
-    assert made.tbs_certificate_bytes == expected_tbs(profile, claim, signer)
-    lint(made, profile, claim, signer)
+@pytest.mark.parametrize("name", profile_names())
+def test_every_profile_loads_with_what_it_needs(name):
+    """Issue 3: validated against the rules that it cites, and linted, at load."""
+    profile = load_profile(name, NEEDED.get(name))
+    assert profile.name == name
+    assert load_profile(name, dict(profile.switches)) is profile
 
 
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"days": 1, "key_usage": ("digital_signature", "key_agreement")},
-        {"extended_key_usage": ("client_auth",)},
-        {"host_names": True},
-        {"subject": ("CN", "O")},
-        {"ca": True, "key_usage": ("key_cert_sign",)},
-    ],
-)
-def test_draft_by_another_profile_is_refused(signer, change):
-    profile, claim = load_profile("station"), make_claim("station")
-    made = draft(dataclasses.replace(profile, **change), claim, signer)
-    with pytest.raises(ProfileError, match="differs from profile station"):
-        lint(made, profile, claim, signer)
-
-
-@pytest.mark.parametrize("change", [{"serial": 7}, {"spki": b""}, {"organization": "Else"}, {"not_after": START}])
-def test_draft_of_another_claim_is_refused(signer, change):
-    profile, claim = load_profile("station"), make_claim("station")
-    made = draft(profile, claim, signer)
-    other = dataclasses.replace(claim, **(change if change != {"spki": b""} else {"spki": make_spki()}))
-    with pytest.raises(ProfileError, match="differs from profile station"):
-        lint(made, profile, other, signer)
-
-
-def test_pkilint_has_the_last_word(signer):
-    """Both encoders would agree on a host name that is none."""
-    profile = load_profile("server")
-    claim = dataclasses.replace(make_claim("server"), host_names=("localhost",))
-    with pytest.raises(ProfileError, match=r"pkix\.invalid_domain_name_syntax"):
-        lint(draft(profile, claim, signer), profile, claim, signer)
-
-
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        ({"key_usage": ("digital_signatures",)}, "unknown: digital_signatures"),
-        ({"subject": ("CN", "SERIAL")}, "unknown: SERIAL"),
-        ({"ca": True}, "key_cert_sign belongs to a CA"),
-        ({"key_usage": ("key_cert_sign",)}, "key_cert_sign belongs to a CA"),
-        ({"key_usage": ()}, "are needed"),
-    ],
-)
-def test_profile_that_contradicts_itself_is_refused(change, message):
-    with pytest.raises(ProfileError, match=message):
-        check_profile(dataclasses.replace(load_profile("station"), **change))
+@pytest.mark.parametrize("name", sorted(NEEDED))
+def test_needed_switch_is_asked_for_with_its_reason(name):
+    with pytest.raises(ProfileError, match=rf"{name}\.toml: switch (hardware_type|country) is not set: ") as caught:
+        load_profile(name)
+    assert caught.value.hint.startswith("Set it, as in ")
 
 
 def test_unknown_profile_names_the_known_ones():
     with pytest.raises(ProfileError, match=r"no certificate profile '\.\./x'; known: .*station"):
         load_profile("../x")
+    with pytest.raises(ProfileError, match="did you mean 'station'"):
+        load_profile("statoin")
 
 
-def test_name_must_fit_before_anything_is_made(signer):
-    claim = dataclasses.replace(make_claim("station"), common_name="csms.test.example")
-    with pytest.raises(RequestRefused, match="no name for profile station"):
-        draft(load_profile("station"), claim, signer)
+@pytest.mark.parametrize(
+    ("name", "switches", "message"),
+    [
+        (
+            "station",
+            {"client_aut": True},
+            r"station\.toml: there is no switch 'client_aut'; did you mean 'client_auth'",
+        ),
+        ("station", {"client_auth": "yes"}, "switch client_auth is true or false, not 'yes'"),
+        ("station", {"crl": True}, "switch crl: unknown: True; known: never, known, must"),
+        ("station", {"crl": "knwon"}, "switch crl: unknown: knwon; did you mean 'known'"),
+        ("station", {"unit_domain": "x y"}, "switch unit_domain: 'x y' does not match"),
+        ("server", {"key": "p521"}, "there is no switch 'key'"),
+        ("secc-2", {"country": "Germany"}, "switch country: 'Germany' does not match"),
+        ("secc-20", {"country": "DE", "key": "p256"}, "switch key: unknown: p256"),
+        ("secc-20", {"country": "DE", "key": "ed448", "key_agreement": True}, "must not hold key_agreement with Ed448"),
+        ("idevid", {"hardware_type": "2.999.1"}, "does not match"),
+    ],
+)
+def test_wrong_switch_is_refused_with_file_and_nearest_word(name, switches, message):
+    with pytest.raises(ProfileError, match=message):
+        load_profile(name, switches)
 
 
-def test_leaf_never_outlives_its_issuer():
-    soon = datetime.now(UTC) + timedelta(days=2)
-    assert validity(3650, soon)[1] == soon
-    with pytest.raises(ProfileError, match="has ended"):
-        validity(1, datetime.now(UTC) - timedelta(seconds=1))
+def test_switch_that_is_off_changes_nothing():
+    assert load_profile("station", {"client_auth": False}) == load_profile("station")
 
 
-def test_serial_numbers_have_one_length_and_are_positive():
-    """RFC 5280 section 4.1.2.2."""
-    for entropy in (bytes(20), b"\xff" * 20, secrets.token_bytes(20)):
-        assert len(f"{random_serial(entropy):X}") == 40
-        assert random_serial(entropy).bit_length() == 159
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("dayz = 3", r"bad\.toml: dayz is unknown; did you mean 'days'"),
+        ('days = "3"', r"bad\.toml: days has the wrong type: str"),
+        ("unit = true", r"bad\.toml: days: must be needed for units|days: must .*units"),
+        ('follows = ["ocpp-statoin"]', "follows: unknown: ocpp-statoin; did you mean 'ocpp-station'"),
+        ('follows = ["ocpp-csms"]', r"extended_key_usage: must be server_auth \(ocpp-csms\)"),
+        ('extended_key_usage = ["clientauth"]', "extended_key_usage: unknown: clientauth; did you mean 'client_auth'"),
+        ('alt_name = "common_name"\nunit_domain = "x.example"', "unit_domain: must stand with alt_name unit_domain"),
+        ('key = "p512"', "key: unknown: p512; did you mean 'p521'"),
+        ("outlives_issuer = true", "outlives_issuer: must be for what never expires only"),
+        ("ca = true", "key_usage: must hold key_cert_sign in a CA and nowhere else"),
+        ("days = 10\nminimum_days = 20", "minimum_days: must be at most days"),
+        ("path_length = 1", "path_length: must be for a CA"),
+        ('[[allowed]]\nfinding = "x"\nwhy = ""', "allowed: must give a reason"),
+        ('[switches.x]\nwhy = "y"\non = { key_usagee = [] }', r"switches\.x: key_usagee is unknown; .*'key_usage'"),
+        ('[switches.x]\nwhy = "y"\nsets = "cy"\nwords = ["a"]', r"switches\.x: cy is unknown"),
+        ('[switches.x]\nwhy = "y"\nsets = "key"', r"switches\.x: words or pattern is missing"),
+        ('[switches.x]\non = { days = 3 }', r"switches\.x: why is missing"),
+        ('[switches.x]\nwhy = "y"\non = { ca = true }', "bad.toml with x: key_usage: must hold key_cert_sign"),
+        ('[switches.x]\nwhy = "y"\nsets = "key"\nwords = ["p25"]', "bad.toml with x: key: unknown: p25"),
+        ("switches = 3", "switches is no table"),
+    ],
+)  # fmt: skip
+def test_wrong_file_is_refused_with_key_and_nearest_word(line, message):
+    with pytest.raises(ProfileError, match=message):
+        read_profile(BAD + line.encode(), "bad.toml")
+
+
+def test_expression_that_is_none_is_refused():
+    with pytest.raises(ProfileError, match="common_name: no regular expression"):
+        read_profile(BAD.replace(b"[a-z]+", b"[a-z"), "bad.toml")
+
+
+def test_two_switches_never_fight_over_a_key():
+    two = '[switches.a]\nwhy = "y"\non = { days = 3 }\n[switches.b]\nwhy = "y"\non = { days = 4 }\n'
+    assert read_profile(BAD + two.encode(), "bad.toml", {"a": True}).days == 3
+    with pytest.raises(ProfileError, match="switch b and another change days"):
+        read_profile(BAD + two.encode(), "bad.toml", {"a": True, "b": True})
+
+
+@settings(max_examples=60, deadline=None, derandomize=True)
+@given(data=st.data(), name=st.sampled_from(profile_names()))
+def test_any_typo_in_any_key_is_refused(data, name):
+    """Bad input: a profile with a typo."""
+    lines = text_of(name).splitlines()
+    place = data.draw(st.sampled_from([n for n, line in enumerate(lines) if " = " in line and line[0] not in "#["]))
+    lines[place] = "x" + lines[place]
+    with pytest.raises(ProfileError, match=rf"{name}\.toml: .*x{lines[place][1:].split(' = ')[0]} is unknown"):
+        read_profile("\n".join(lines).encode(), f"{name}.toml", NEEDED.get(name))
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "message"),
+    [
+        ("station", {"extended_key_usage": ("client_auth",)}, r"by the switch client_auth only \(A00\.FR\.514\)"),
+        ("station", {"common_name": ".*"}, r"must not allow an address or a host name \(A00\.FR\.511\)"),
+        ("station", {"key_usage": ("digital_signature", "key_encipherment")}, "RFC 8813"),
+        ("secc-2", {"key": "p521"}, r"key: must be p256 \(iso15118-2\)"),
+        ("secc-2", {"domain_component": "CSO"}, "must be CPO"),
+        ("secc-2", {"ocsp": "known"}, "ocsp: must be must"),
+        ("secc-2", {"days": 365}, "days: must be 1 to 92"),
+        ("secc-2", {"subject": ("CN", "O", "C"), "domain_component": ""}, "must hold CN, O, C and DC"),
+        ("secc-20", {"key": "p256"}, r"V2G20-2674"),
+        ("idevid", {"subject_key_identifier": True}, "subject_key_identifier: must be false"),
+        ("idevid", {"never_expires": False, "outlives_issuer": False, "days": 9}, "never_expires: must be true"),
+        ("idevid", {"subject": ("O", "CN")}, "must hold serialNumber"),
+        ("v2g-sub-1", {"path_length": 2}, "must be at most 1"),
+        ("ocsp", {"ocsp_no_check": False}, r"RFC 6960 section 4\.2\.2\.2\.1"),
+        ("ocsp", {"days": 365}, "must be at most 92"),
+        ("firmware", {"extended_key_usage": ("code_signing", "client_auth")}, "must be code_signing"),
+        ("root", {"subject_key_identifier": False}, "must be there in a CA"),
+        ("root", {"path_length": -1}, "path_length: must be for a CA, 0 or more"),
+        ("root", {"extended_key_usage": ("server_auth",)}, "must be for end entities"),
+        ("server", {"alt_name": ""}, "RFC 9525"),
+    ],
+)
+def test_profile_is_held_to_the_rules_that_it_cites(name, change, message):
+    with pytest.raises(ProfileError, match=message):
+        check_profile(dataclasses.replace(load_profile(name, NEEDED.get(name)), **change))
+
+
+@pytest.mark.parametrize(
+    ("name", "wrong"),
+    [
+        ("station", ["csms.test.example", "AC2", "AC22-000001-7\n", "ac22-000001-7", "A" * 26]),
+        ("station-identity", ["", "-line", "line.", "li ne", "x" * 65]),
+        ("server", ["CSMS.example", "x"]),
+    ],
+)
+def test_name_that_does_not_fit_is_refused(name, wrong):
+    for text in wrong:
+        with pytest.raises(RequestRefused, match=f"no name for profile {name}"):
+            check_fit(load_profile(name), text)
+
+
+def test_names_by_hubject_are_a_switch():
+    """Facts 4.2: country, operator, S, and 39 to 64 characters in all."""
+    free, strict = (load_profile("secc-20", {"country": "DE", "hubject": on}) for on in (False, True))
+    check_fit(free, "DE-EXA-1")
+    check_fit(strict, "DEEXAS" + "1" * 33)
+    with pytest.raises(RequestRefused, match="no name for profile secc-20 with country=DE, hubject"):
+        check_fit(strict, "DEEXAS" + "1" * 32)
+
+
+def test_only_units_have_unit_profiles():
+    units = [name for name in profile_names() if load_profile(name, NEEDED.get(name)).unit]
+    assert units == ["idevid", "secc-2", "secc-20", "station", "station-identity"]
 
 
 def test_pki_never_imports_the_station():
@@ -131,9 +200,3 @@ def test_pki_never_imports_the_station():
     command = [sys.executable, "-c", script]
     answer = subprocess.run(command, check=True, capture_output=True, text=True, cwd=root, timeout=60)
     assert answer.stdout == "[]\n"
-
-
-def test_signature_algorithm_of_a_draft_is_what_the_hsm_makes(signer):
-    made = draft(load_profile("station"), make_claim("station"), signer)
-    assert made.signature_algorithm_oid == x509.SignatureAlgorithmOID.ECDSA_WITH_SHA256
-    assert isinstance(made.signature_hash_algorithm, hashes.SHA256)

@@ -1,0 +1,134 @@
+"""The first encoder: the certificate of a profile, claim and signer, signed by a throwaway key.
+
+Its TBS is what the HSM will sign, if it stands every check. What is the same for every certificate of a profile and
+signer is built once.
+"""
+
+import functools
+from datetime import UTC
+from typing import cast
+
+from cryptography import x509
+from cryptography.hazmat import asn1
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, ed448
+from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsageOID, NameOID
+
+from pki.algorithm import Algorithm, algorithm_of, load_public_key
+from pki.fit import alternative_hosts, check_claim
+from pki.model import Claim, Profile, Signer
+from pki.rules import KEY_USAGES
+
+ATTRIBUTES = {
+    "C": NameOID.COUNTRY_NAME,
+    "DC": NameOID.DOMAIN_COMPONENT,
+    "O": NameOID.ORGANIZATION_NAME,
+    "CN": NameOID.COMMON_NAME,
+    "serialNumber": NameOID.SERIAL_NUMBER,
+}
+PURPOSES = {
+    "server_auth": ExtendedKeyUsageOID.SERVER_AUTH,
+    "client_auth": ExtendedKeyUsageOID.CLIENT_AUTH,
+    "code_signing": ExtendedKeyUsageOID.CODE_SIGNING,
+    "ocsp_signing": ExtendedKeyUsageOID.OCSP_SIGNING,
+}
+HARDWARE_MODULE_NAME = x509.ObjectIdentifier("1.3.6.1.5.5.7.8.4")
+MAX_CACHED = 256
+PrivateKey = ec.EllipticCurvePrivateKey | ed448.Ed448PrivateKey
+Digest = hashes.SHA256 | hashes.SHA384 | hashes.SHA512 | None
+Extension = tuple[x509.ExtensionType, bool]
+
+
+@asn1.sequence
+class _HardwareModuleName:
+    """RFC 4108 section 5."""
+
+    hw_type: x509.ObjectIdentifier
+    hw_serial: bytes
+
+
+def draft(profile: Profile, claim: Claim, signer: Signer) -> x509.Certificate:
+    """Return the certificate signed by a throwaway key of the signer's algorithm.
+
+    Raises:
+        RequestRefused: The claim's name, key or organisation does not fit the profile.
+        ProfileError: The claim's period, or what the signer publishes, does not fit it.
+    """
+    check_claim(profile, claim, signer)
+    key = load_public_key(claim.spki)
+    builder = (
+        _constant(profile, signer)
+        .subject_name(subject_name(profile, claim))
+        .public_key(key)
+        .serial_number(claim.serial)
+        .not_valid_before(claim.not_before.astimezone(UTC))
+        .not_valid_after(claim.not_after.astimezone(UTC))
+    )
+    if profile.subject_key_identifier:
+        builder = builder.add_extension(x509.SubjectKeyIdentifier.from_public_key(key), False)
+    names = _alternative_names(profile, claim)
+    if names:
+        builder = builder.add_extension(x509.SubjectAlternativeName(names), False)
+    algorithm = algorithm_of(signer.spki)
+    return builder.sign(throwaway(algorithm), cast("Digest", algorithm.digest))
+
+
+def subject_name(profile: Profile, claim: Claim) -> x509.Name:
+    """Return the subject of the claim in the profile's order."""
+    values = {
+        "C": profile.country,
+        "DC": profile.domain_component,
+        "O": claim.organization,
+        "CN": claim.common_name,
+        "serialNumber": claim.common_name,
+    }
+    return x509.Name([x509.NameAttribute(ATTRIBUTES[part], values[part]) for part in profile.subject])
+
+
+@functools.cache
+def throwaway(algorithm: Algorithm) -> PrivateKey:
+    """Return this process' key for drafts; it is trusted by nobody and never stored."""
+    return ec.generate_private_key(algorithm.curve) if algorithm.curve else ed448.Ed448PrivateKey.generate()
+
+
+@functools.lru_cache(maxsize=MAX_CACHED)
+def _constant(profile: Profile, signer: Signer) -> x509.CertificateBuilder:
+    builder = x509.CertificateBuilder().issuer_name(signer.subject)
+    for extension, critical in _extensions(profile, signer):
+        builder = builder.add_extension(extension, critical)
+    return builder
+
+
+def _extensions(profile: Profile, signer: Signer) -> list[Extension]:
+    extensions: list[Extension] = []
+    if profile.basic_constraints:
+        extensions.append((x509.BasicConstraints(profile.ca, profile.path_length if profile.ca else None), True))
+    bits = {name: name in profile.key_usage for name in KEY_USAGES}
+    authority = x509.AuthorityKeyIdentifier.from_issuer_public_key(load_public_key(signer.spki))
+    extensions += [(x509.KeyUsage(**bits), True), (authority, False)]
+    if profile.extended_key_usage:
+        extensions.append((x509.ExtendedKeyUsage([PURPOSES[name] for name in profile.extended_key_usage]), False))
+    return extensions + _published(profile, signer)
+
+
+def _published(profile: Profile, signer: Signer) -> list[Extension]:
+    extensions: list[Extension] = []
+    if profile.crl != "never" and signer.crl_urls:
+        places = [x509.UniformResourceIdentifier(url) for url in signer.crl_urls]
+        extensions.append((x509.CRLDistributionPoints([x509.DistributionPoint(places, None, None, None)]), False))
+    if profile.ocsp != "never" and signer.ocsp_urls:
+        places = [x509.UniformResourceIdentifier(url) for url in signer.ocsp_urls]
+        responders = [x509.AccessDescription(AuthorityInformationAccessOID.OCSP, place) for place in places]
+        extensions.append((x509.AuthorityInformationAccess(responders), False))
+    if profile.ocsp_no_check:
+        extensions.append((x509.OCSPNoCheck(), False))
+    return extensions
+
+
+def _alternative_names(profile: Profile, claim: Claim) -> list[x509.GeneralName]:
+    if profile.alt_name == "hardware_module":
+        module = _HardwareModuleName(
+            hw_type=x509.ObjectIdentifier(profile.hardware_type), hw_serial=claim.common_name.encode()
+        )
+        return [x509.OtherName(HARDWARE_MODULE_NAME, asn1.encode_der(module))]
+    return [x509.DNSName(name) for name in alternative_hosts(profile, claim)]
