@@ -5,33 +5,30 @@ key row, package, receipt, claim, look, signature, certificate row, installed, p
 crash at any point and gives the same answer; one version of a unit's key never gets a second certificate serial.
 """
 
-import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import Generic, Literal
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from pki.algorithm import spki_bytes
-from pki.authority import BACKDATED, SERIAL_BYTES, Authority, random_serial, validity
-from pki.cms import key_package, transport_key
-from pki.csr import p256_key, requested_key
+from pki.authority import BACKDATED, SERIAL_BYTES, Authority, random_serial, term
+from pki.cms import key_package
+from pki.csr import requested_key
 from pki.environment import Anchors, Certificate, E, Key, KeyState, Origin, Test, same_world
 from pki.errors import ProfileError, RequestRefused
-from pki.keystore import Keystore, RsaTransport
+from pki.keystore import BatchKek, Keystore, Recipient
 from pki.ledger import ClaimRecord, KeyRecord, Ledger, NewKey, Owner, Quota, Reason, Revocation
 from pki.ledger.tables import EventKind
-from pki.profile import Claim, Profile, check_fit, draft, load_profile
+from pki.profile import Claim, check_fit, draft, load_profile
+from pki.proof import Proof
 
-NONCE_BYTES = 32
-MAX_UID_BYTES = 64
 PROBE_LIFE = timedelta(hours=1)
-Statement = Literal["receipt", "challenge"]
 
 
 @dataclass(frozen=True)
@@ -70,22 +67,35 @@ class Issuer(Generic[E]):
         record = self._ledger.current(self._owner(unit, profile))
         return self._key(record) if record else None
 
-    def generate(self, unit: str, profile: str, transport_spki: bytes, work_order: str) -> tuple[Key[E], bytes]:
-        """Make a key in the HSM; return it with the CMS package that only the transport key's holder can open.
+    def generate(self, unit: str, profile: str, recipient: Recipient, work_order: str) -> tuple[Key[E], bytes]:
+        """Make one key as `generate_all` does."""
+        return self.generate_all({unit: recipient}, profile, work_order)[0]
 
-        The HSM's own copy is destroyed before this returns. A package that got lost is not made again: `lose` the key.
+    def generate_all(
+        self, recipients: Mapping[str, Recipient], profile: str, work_order: str
+    ) -> list[tuple[Key[E], bytes]]:
+        """Make a key for each unit in the HSM; return it with the CMS package that only its recipient can open.
+
+        The HSM's own copies are destroyed before this returns. A package that got lost is not made again: `lose` the
+        key. The rows of all keys are durable before any package leaves.
 
         Raises:
-            RequestRefused: The unit has a living key, its name does not fit, or the transport key is unfit.
-            KeystoreError: The HSM is away.
+            RequestRefused: A unit has a living key, or its name does not fit.
+            KeystoreError: The HSM is away, or can't deliver to such a recipient.
         """
-        owner = self._fitting_owner(unit, profile)
-        transport_key(transport_spki)
-        if self._ledger.current(owner):
-            raise RequestRefused(f"{unit} has a {owner.environment} key already", hint="Prove it, or mark it lost.")
-        wrapped = self._keystore.wrap_new_key(RsaTransport(transport_spki))
-        record = self._ledger.add_key(owner, NewKey(Origin.HSM, wrapped.spki, transport_spki, work_order))
-        return self._key(record), key_package(wrapped, transport_spki)
+        owners = [self._fitting_owner(unit, profile) for unit in recipients]
+        for owner in owners:
+            if self._ledger.current(owner):
+                hint = "Prove it, or mark it lost."
+                raise RequestRefused(f"{owner.unit} has a {owner.environment} key already", hint=hint)
+        wrapped = [self._keystore.wrap_new_key(recipient) for recipient in recipients.values()]
+        records = self._ledger.add_keys(
+            [
+                NewKey(owner, Origin.HSM, found.spki, _evidence(found.recipient), work_order)
+                for owner, found in zip(owners, wrapped, strict=True)
+            ]
+        )
+        return [(self._key(record), key_package(found)) for record, found in zip(records, wrapped, strict=True)]
 
     def adopt(self, unit: str, profile: str, request: bytes, common_name: str, work_order: str) -> Key[E]:
         """Enter a key that was born on the device, proven by its certificate request; repeating changes nothing.
@@ -95,8 +105,8 @@ class Issuer(Generic[E]):
         """
         owner = self._fitting_owner(unit, profile)
         spki = requested_key(request, common_name)
-        new = NewKey(Origin.DEVICE, spki, request, work_order, proven=True)
-        return self._key(self._ledger.add_key(owner, new))
+        new = NewKey(owner, Origin.DEVICE, spki, request, work_order, proven=True)
+        return self._key(self._ledger.add_keys([new])[0])
 
     def renew(self, certificate: Certificate[E], request: bytes, reason: str = "renewal") -> Key[E]:
         """Enter the next key of a unit that has a living certificate, which is revoked as superseded with it.
@@ -106,39 +116,36 @@ class Issuer(Generic[E]):
         Raises:
             RequestRefused: The certificate does not live, or the request proves nothing or is for another name.
         """
-        owner = self._owner(certificate.unit, certificate.profile)
-        spki, holder, living = (
-            requested_key(request, certificate.unit),
-            self._holder(certificate),
-            self._ledger.current(owner),
-        )
+        spki, holder = requested_key(request, certificate.unit), self._holder(certificate)
+        living = self._ledger.current(holder.owner)
         if spki == holder.spki:
             raise RequestRefused(f"{certificate.unit} holds this key already", hint="Let the charger make a new key.")
         if living is None or (living.spki != spki and living.id != holder.id):
             raise RequestRefused(f"certificate {certificate.serial} of {certificate.unit} does not live any more")
-        new = NewKey(Origin.DEVICE, spki, request, reason=reason, proven=True)
-        return self._key(self._ledger.add_key(owner, new))
+        new = NewKey(holder.owner, Origin.DEVICE, spki, request, reason=reason, proven=True)
+        return self._key(self._ledger.add_keys([new])[0])
 
-    def confirm(
-        self, key: Key[E], uid: bytes, nonce: bytes, spki: bytes, signature: bytes, kind: Statement = "receipt"
-    ) -> Key[E]:
-        """Verify the device's signed statement that it holds the key, and record it as evidence.
+    def confirm(self, key: Key[E], proof: Proof) -> Key[E]:
+        """Take one proof as `confirm_all` does."""
+        return self.confirm_all([(key, proof)])[0]
+
+    def confirm_all(self, proofs: Sequence[tuple[Key[E], Proof]]) -> list[Key[E]]:
+        """Verify each device's signed statement that it holds its key, and record it as evidence.
 
         Raises:
-            RequestRefused: The statement is about another key, or its signature is false, or the key is lost.
+            RequestRefused: A statement is about another key, or its signature is false, or a key is lost.
         """
-        record = self._known(key)
-        if record.state is KeyState.LOST:
-            raise RequestRefused(f"the key of {key.unit}, version {key.version}, is lost")
-        if spki != key.spki:
-            raise RequestRefused(f"{key.unit} holds another key than version {key.version}")
-        _verify(p256_key(spki), statement(kind, uid, nonce, spki), signature, key.unit)
-        evidence = {"kind": kind, "uid": uid.hex(), "nonce": nonce.hex(), "signature": signature.hex()}
-        return self._key(self._ledger.happen(record.id, EventKind.KEY_PROVEN, json.dumps(evidence)))
+        records = self._known([key for key, _ in proofs])
+        for record, (_, proof) in zip(records, proofs, strict=True):
+            if record.state is KeyState.LOST:
+                raise RequestRefused(f"the key of {record.unit}, version {record.version}, is lost")
+            proof.check(record.unit, record.version, record.spki)
+        evidence = [(record, proof.evidence) for record, (_, proof) in zip(records, proofs, strict=True)]
+        return [self._key(record) for record in self._ledger.happen(evidence, EventKind.KEY_PROVEN)]
 
     def lose(self, key: Key[E], reason: str) -> None:
         """End a key that its device can't prove; what was claimed for it is revoked with it."""
-        self._ledger.retire(self._known(key).id, Reason.CESSATION_OF_OPERATION, reason)
+        self._ledger.retire(self._known([key])[0].id, Reason.CESSATION_OF_OPERATION, reason)
 
     def probe(self: "Issuer[Test]", unit: str) -> str:
         """Return a chain (PEM) for a key that nobody has: a charger that takes it does not look at its own key.
@@ -158,33 +165,36 @@ class Issuer(Generic[E]):
             authority.label, f"{serial:X}", Reason.CESSATION_OF_OPERATION, f"probe of {unit}", claim.not_after
         )
         self._ledger.revoke_once(revocation)
-        return self._chain(authority.issue(load_profile("station"), claim))
+        return self._chain(authority.issue(load_profile("probe"), claim))
 
     def issue(self, key: Key[E], owner: str = "") -> Certificate[E]:
-        """Return the certificate of a proven key; the first call decides it, later ones return the same.
+        """Return the certificate of a proven key as `issue_all` does, after pkilint saw it too."""
+        return self._issued([key], owner, bulk=False)[0]
+
+    def issue_all(self, keys: Sequence[Key[E]], owner: str = "") -> list[Certificate[E]]:
+        """Return the certificates of proven keys; the first call decides each, later ones return the same.
+
+        All claims are durable before the first signature. Every certificate's bytes are checked against its profile;
+        pkilint saw a sample of the profile only.
 
         Raises:
-            RequestRefused: The key is not proven, is lost, or its certificate is for another owner.
-            ProfileError: The certificate would not be what its profile says.
+            RequestRefused: A key is not proven, is lost, or its certificate is for another owner.
+            ProfileError: A certificate would not be what its profile says.
             KeystoreError: The HSM is away.
         """
-        record = self._known(key)
-        profile = load_profile(key.profile)
-        claimed = self._claimed(record, profile, owner)
-        der = record.certificate or self._ledger.store(record.id, self._signed(record, claimed, profile))
-        return self._certificate(record, claimed.serial, der)
+        return self._issued(keys, owner, bulk=True)
 
     def certificate(self, unit: str, profile: str = "station") -> Certificate[E] | None:
         """Return the unit's living certificate."""
         record = self._ledger.current(self._owner(unit, profile))
-        if record is None or record.certificate is None:
+        if record is None or record.claim is None or record.certificate is None:
             return None
-        return self._certificate(record, record.serial, record.certificate)
+        return self._certificate(record, record.claim, record.certificate)
 
     def record(self, certificate: Certificate[E], event: Literal["installed", "proven"]) -> None:
         """Record that a certificate was read back from its device, or was seen in use."""
         kind = EventKind.INSTALLED if event == "installed" else EventKind.PROVEN
-        self._ledger.happen(self._holder(certificate).id, kind, certificate.sha256)
+        self._ledger.happen([(self._holder(certificate), certificate.sha256)], kind)
 
     def revoke(self, certificate: Certificate[E], reason: Reason, detail: str) -> None:
         """End a certificate and its key; the unit may get a next version."""
@@ -210,12 +220,11 @@ class Issuer(Generic[E]):
         check_fit(wanted, unit)
         return self._owner(unit, profile)
 
-    def _known(self, key: Key[E]) -> KeyRecord:
-        same_world(self._environment, key.environment, f"the key of {key.unit}")
-        record = self._ledger.get(self._owner(key.unit, key.profile), key.version)
-        if record is None or record.spki != key.spki:
-            raise RequestRefused(f"the ledger does not know version {key.version} of the key of {key.unit}")
-        return record
+    def _known(self, keys: Sequence[Key[E]]) -> list[KeyRecord]:
+        for key in keys:
+            same_world(self._environment, key.environment, f"the key of {key.unit}")
+        records = self._ledger.versions([(self._owner(key.unit, key.profile), key.version) for key in keys])
+        return [_same_key(key, record) for key, record in zip(keys, records, strict=True)]
 
     def _holder(self, certificate: Certificate[E]) -> KeyRecord:
         same_world(self._environment, certificate.environment, f"the certificate of {certificate.unit}")
@@ -225,28 +234,33 @@ class Issuer(Generic[E]):
             raise RequestRefused(f"the ledger does not know certificate {certificate.serial}")
         return record
 
-    def _claimed(self, record: KeyRecord, profile: Profile, owner: str) -> ClaimRecord:
-        proposal = record.claim or self._proposal(record, profile, owner or self._hierarchy.owner)
-        claimed = self._ledger.claim(record.id, proposal)
-        if owner and claimed.organization != owner:
-            raise RequestRefused(f"the certificate of {record.unit} is for another owner than '{owner}'")
-        return claimed
+    def _issued(self, keys: Sequence[Key[E]], owner: str, *, bulk: bool) -> list[Certificate[E]]:
+        records = self._known(keys)
+        proposals = [(record.id, record.claim or self._proposal(record, owner)) for record in records]
+        claims = [_of_owner(claim, owner) for claim in self._ledger.claim(proposals)]
+        signed = [
+            (record.id, record.certificate or self._signed(record, claim, bulk=bulk))
+            for record, claim in zip(records, claims, strict=True)
+        ]
+        ders = self._ledger.store(signed)
+        return [self._certificate(*each) for each in zip(records, claims, ders, strict=True)]
 
-    def _proposal(self, record: KeyRecord, profile: Profile, owner: str) -> ClaimRecord:
-        start, end = validity(profile.days, self._hierarchy.issuing.not_valid_after_utc)
+    def _proposal(self, record: KeyRecord, owner: str) -> ClaimRecord:
+        profile = load_profile(record.profile)
+        start, end = term(profile, self._hierarchy.issuing.not_valid_after_utc)
         serial = random_serial(self._keystore.random(SERIAL_BYTES))
-        claim = Claim(record.unit, owner, record.spki, serial, start, end)
+        claim = Claim(record.unit, owner or self._hierarchy.owner, record.spki, serial, start, end)
         tbs = draft(profile, claim, self._hierarchy.authority.signer).tbs_certificate_bytes
-        return ClaimRecord(f"{serial:X}", owner, start, end, sha256(tbs).hexdigest())
+        return ClaimRecord(f"{serial:X}", claim.organization, start, end, sha256(tbs).hexdigest())
 
-    def _signed(self, record: KeyRecord, claimed: ClaimRecord, profile: Profile) -> bytes:
-        serial = int(claimed.serial, 16)
+    def _signed(self, record: KeyRecord, claimed: ClaimRecord, *, bulk: bool) -> bytes:
+        profile, serial = load_profile(record.profile), int(claimed.serial, 16)
         claim = Claim(record.unit, claimed.organization, record.spki, serial, claimed.not_before, claimed.not_after)
-        signer = self._hierarchy.authority.signer
-        if sha256(draft(profile, claim, signer).tbs_certificate_bytes).hexdigest() != claimed.tbs_sha256:
+        certificate = self._hierarchy.authority.issue(profile, claim, bulk=bulk)
+        if sha256(certificate.tbs_certificate_bytes).hexdigest() != claimed.tbs_sha256:
             hint = "Mark the key lost; the unit gets a new one."
             raise ProfileError(f"profile {profile.name} or its CA changed after {record.unit} was claimed", hint=hint)
-        return self._hierarchy.authority.issue(profile, claim).public_bytes(Encoding.DER)
+        return certificate.public_bytes(Encoding.DER)
 
     def _key(self, record: KeyRecord) -> Key[E]:
         return Key(
@@ -259,7 +273,7 @@ class Issuer(Generic[E]):
             state=record.state,
         )
 
-    def _certificate(self, record: KeyRecord, serial: str, der: bytes) -> Certificate[E]:
+    def _certificate(self, record: KeyRecord, claim: ClaimRecord, der: bytes) -> Certificate[E]:
         parsed = x509.load_der_x509_certificate(der)
         return Certificate(
             environment=self._environment,
@@ -269,7 +283,7 @@ class Issuer(Generic[E]):
             der=der,
             pem=parsed.public_bytes(Encoding.PEM).decode(),
             chain_pem=self._chain(parsed),
-            serial=serial,
+            serial=claim.serial,
             sha256=parsed.fingerprint(hashes.SHA256()).hex(),
             subject=parsed.subject.rfc4514_string(),
             issuer=parsed.issuer.rfc4514_string(),
@@ -281,19 +295,17 @@ class Issuer(Generic[E]):
         return leaf.public_bytes(Encoding.PEM).decode() + self._hierarchy.above(leaf)
 
 
-def statement(kind: Statement, uid: bytes, nonce: bytes, spki: bytes) -> bytes:
-    """Return the bytes a device signs to show that it holds a key (group 64, commands 4 and 5).
-
-    Raises:
-        RequestRefused: The nonce or the hardware identifier has no possible length.
-    """
-    if len(nonce) != NONCE_BYTES or not 0 < len(uid) <= MAX_UID_BYTES:
-        raise RequestRefused("the statement's nonce or hardware identifier has a wrong length")
-    return b"evfactory/" + kind.encode() + b"/1\x00" + uid + nonce + sha256(spki).digest()
+def _same_key(key: Key[E], record: KeyRecord | None) -> KeyRecord:
+    if record is None or record.spki != key.spki:
+        raise RequestRefused(f"the ledger does not know version {key.version} of the key of {key.unit}")
+    return record
 
 
-def _verify(key: ec.EllipticCurvePublicKey, data: bytes, signature: bytes, unit: str) -> None:
-    try:
-        key.verify(signature, data, ec.ECDSA(hashes.SHA256()))
-    except InvalidSignature as error:
-        raise RequestRefused(f"{unit} does not prove that it holds its key") from error
+def _of_owner(claim: ClaimRecord, owner: str) -> ClaimRecord:
+    if owner and claim.organization != owner:
+        raise RequestRefused(f"certificate {claim.serial} is for another owner than '{owner}'")
+    return claim
+
+
+def _evidence(recipient: Recipient) -> bytes:
+    return recipient.label.encode() if isinstance(recipient, BatchKek) else recipient.spki

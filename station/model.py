@@ -48,12 +48,12 @@ class OcppVersion(StrEnum):
 
 @dataclass(frozen=True)
 class TransportKey:
-    """The device's public key under which a key package reaches it."""
+    """The key under which a key package reaches the device."""
 
     algorithm: str
     """`rsa-oaep`, `ecdh-p256` or `kek`."""
-    spki: bytes
-    """SubjectPublicKeyInfo (DER); empty for `kek`."""
+    key: bytes
+    """SubjectPublicKeyInfo (DER); for `kek` the identifier of the batch's key."""
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,6 @@
-"""The ledger's file: transactions, batches of them, and the audit entry that a privileged act writes with itself."""
+"""The ledger's file: its transactions, and the audit entry that a privileged act writes with itself."""
 
-import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -24,6 +23,15 @@ _PREVIOUS = select(AuditRow.sha256).order_by(AuditRow.id.desc()).limit(1)
 
 
 @dataclass(frozen=True)
+class Act:
+    """A privileged act, or a refusal."""
+
+    act: str
+    subject: str
+    body: Mapping[str, object]
+
+
+@dataclass(frozen=True)
 class AuditEntry:
     """One act as it was recorded."""
 
@@ -40,25 +48,10 @@ class Database:
         self._engine = engine
         self._readers = engine.execution_options(write=False)
         self._actor = actor
-        self._joined = threading.local()
 
     def close(self) -> None:
         """Close every connection."""
         self._engine.dispose()
-
-    @contextmanager
-    def batch(self) -> Iterator[None]:
-        """Let this thread's writes inside the block become durable together, at its end.
-
-        Nothing that was written in a batch may leave the process before the batch ended. Other writers wait meanwhile,
-        for `BUSY_SECONDS` at most.
-        """
-        with self.writing() as connection:
-            self._joined.connection = connection
-            try:
-                yield
-            finally:
-                self._joined.connection = None
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
@@ -67,13 +60,8 @@ class Database:
         Raises:
             PkiError: The file can't be written.
         """
-        joined = getattr(self._joined, "connection", None)
-        with _translated():
-            if joined is not None:
-                yield joined
-                return
-            with self._engine.begin() as connection:
-                yield connection
+        with _translated(), self._engine.begin() as connection:
+            yield connection
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
@@ -82,26 +70,22 @@ class Database:
         Raises:
             PkiError: The file can't be read.
         """
-        joined = getattr(self._joined, "connection", None)
-        with _translated():
-            if joined is not None:
-                yield joined
-                return
-            with self._readers.begin() as connection:
-                yield connection
+        with _translated(), self._readers.begin() as connection:
+            yield connection
 
     def audit(self, connection: Connection, act: str, subject: str, **body: object) -> None:
         """Enter a privileged act or a refusal, in the same transaction as what it did."""
-        entry = {
-            "act": act,
-            "actor": self._actor,
-            "at": now(),
-            "body": body,
-            "previous": connection.scalar(_PREVIOUS) or NOTHING,
-            "subject": subject,
-        }
-        encoded = rfc8785.dumps(entry)  # type: ignore[arg-type]  # a body holds only what JSON can say
-        connection.execute(insert(AuditRow).values(entry=encoded, sha256=sha256(encoded).hexdigest()))
+        self.audit_all(connection, [Act(act, subject, body)])
+
+    def audit_all(self, connection: Connection, acts: Sequence[Act]) -> None:
+        """Enter several acts, chained in their order."""
+        previous, rows = connection.scalar(_PREVIOUS) or NOTHING, []
+        for act in acts:
+            entry = vars(act) | {"actor": self._actor, "at": now(), "previous": previous}
+            encoded = rfc8785.dumps(entry)
+            previous = sha256(encoded).hexdigest()
+            rows.append({"entry": encoded, "sha256": previous})
+        connection.execute(insert(AuditRow), rows)
 
     def record(self, act: str, subject: str, **body: object) -> None:
         """Enter an act that changes nothing else in this file."""

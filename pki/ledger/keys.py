@@ -4,18 +4,20 @@ What exists once is unique here: a version of a unit's key, a public key over al
 The state of a key is read from its events, so nothing is ever overwritten.
 """
 
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import astuple, dataclass, replace
 from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, insert, select
+from sqlalchemy import Connection, Row, func, insert, select, true, tuple_
 from sqlalchemy.exc import IntegrityError
 
 from pki.environment import KeyState, Origin
 from pki.errors import RequestRefused
-from pki.ledger.database import now
-from pki.ledger.quotas import Quotas
+from pki.ledger.database import Act, now
+from pki.ledger.quotas import QuotaKey, Quotas
 from pki.ledger.revocations import Reason, Revocation, Revocations
 from pki.ledger.tables import CertificateRow, ClaimRow, EventKind, EventRow, KeyRow, RevocationRow
 
@@ -29,6 +31,15 @@ class ClaimRecord:
     not_before: datetime
     not_after: datetime
     tbs_sha256: str
+
+
+@dataclass(frozen=True)
+class Owner:
+    """Whose key it is: a unit, in one environment, for one profile."""
+
+    unit: str
+    environment: str
+    profile: str
 
 
 @dataclass(frozen=True)
@@ -50,6 +61,11 @@ class KeyRecord:
     happened: frozenset[EventKind]
     revocation: str
     """Why the certificate was revoked; empty while it lives."""
+
+    @property
+    def owner(self) -> Owner:
+        """Return whose key it is."""
+        return Owner(self.unit, self.environment, self.profile)
 
     @property
     def state(self) -> KeyState:
@@ -75,18 +91,10 @@ class KeyRecord:
 
 
 @dataclass(frozen=True)
-class Owner:
-    """Whose key it is: a unit, in one environment, for one profile."""
-
-    unit: str
-    environment: str
-    profile: str
-
-
-@dataclass(frozen=True)
 class NewKey:
     """A key about to be entered."""
 
+    owner: Owner
     origin: Origin
     spki: bytes
     evidence: bytes
@@ -98,122 +106,124 @@ class NewKey:
 
 
 class Keys(Quotas, Revocations):
-    """Keys by owner and version."""
+    """Keys by owner and version; what takes several does all of them in one transaction, or none."""
 
     def current(self, owner: Owner) -> KeyRecord | None:
         """Return the newest key, unless it is lost or superseded."""
         with self.reading() as connection:
-            return _living(_newest(connection, owner))
+            return _living(_newest(connection, [owner]).get(owner))
+
+    def versions(self, wanted: Sequence[tuple[Owner, int]]) -> list[KeyRecord | None]:
+        """Return keys by owner and version."""
+        version = tuple_(KeyRow.unit, KeyRow.environment, KeyRow.profile, KeyRow.version)
+        with self.reading() as connection:
+            found = _read(connection, version.in_([(*astuple(owner), number) for owner, number in wanted]))
+        known = {(record.owner, record.version): record for record in found}
+        return [known.get(each) for each in wanted]
 
     def get(self, owner: Owner, version: int) -> KeyRecord | None:
         """Return one version of a key."""
-        with self.reading() as connection:
-            return _record(connection.execute(_of(owner).where(KeyRow.version == version)).first())
+        return self.versions([(owner, version)])[0]
 
     def rows(self) -> list[KeyRecord]:
         """Return every key ever entered, oldest first."""
         with self.reading() as connection:
-            rows = connection.execute(_records().order_by(KeyRow.id)).all()
-        return [record for row in rows if (record := _record(row))]
+            return _read(connection, true())
 
-    def add_key(self, owner: Owner, new: NewKey) -> KeyRecord:
-        """Enter a key as the next version; the same living key again changes nothing.
+    def add_keys(self, news: Sequence[NewKey]) -> list[KeyRecord]:
+        """Enter keys, each as its owner's next version; the same living key again changes nothing.
 
-        With a reason it takes the place of a living one, whose certificate is revoked in the same transaction.
+        With a reason a key takes the place of a living one, whose certificate is revoked in the same transaction.
 
         Raises:
-            RequestRefused: The owner has a living key and no reason is given, or this key is or was someone's.
+            RequestRefused: An owner has a living key and no reason is given, or a key is or was someone's.
         """
         with self.writing() as connection:
-            newest = _newest(connection, owner)
-            living = _living(newest)
-            if living and living.spki == new.spki:
-                return living
-            if living and not new.reason:
-                _refuse_taken(connection, new.spki)
-                raise RequestRefused(f"{owner.unit} has a {owner.environment} key, version {living.version}, already")
-            version = newest.version + 1 if newest else 1
-            key = _insert(connection, owner, new, version, new.reason or _loss(connection, newest))
-            if living:
-                self._end(connection, living, EventKind.SUPERSEDED, new.reason, Reason.SUPERSEDED)
-            return key
+            newest = _newest(connection, [new.owner for new in news])
+            repeated = {
+                new.owner: old for new in news if (old := _living(newest.get(new.owner))) and old.spki == new.spki
+            }
+            fresh = [new for new in news if new.owner not in repeated]
+            _refuse_living(connection, fresh, newest)
+            added = {key.owner: key for key in _insert(connection, fresh, newest)}
+            for new in fresh:
+                if living := _living(newest.get(new.owner)):
+                    self._end(connection, living, EventKind.SUPERSEDED, new.reason, Reason.SUPERSEDED)
+            return [repeated.get(new.owner) or added[new.owner] for new in news]
 
-    def happen(self, key: int, kind: EventKind, detail: str) -> KeyRecord:
-        """Enter an event; the first of its kind stays, another changes nothing."""
+    def happen(self, events: Sequence[tuple[KeyRecord, str]], kind: EventKind) -> list[KeyRecord]:
+        """Enter an event for each key; the first of its kind stays, another changes nothing."""
         with self.writing() as connection:
-            record = _by_id(connection, key)
-            if kind not in record.happened:
-                _enter(connection, key, kind, detail)
-            return _with(record, kind)
+            before = _by_ids(connection, [key.id for key, _ in events])
+            rows = [_event(key, kind, detail) for (key, detail) in events if kind not in before[key.id].happened]
+            if rows:
+                connection.execute(insert(EventRow), rows)
+            return [replace(found, happened=found.happened | {kind}) for found in before.values()]
 
-    def retire(self, key: int, reason: Reason, detail: str) -> KeyRecord:
+    def retire(self, key: int, reason: Reason, detail: str) -> None:
         """End a key for good; a certificate that was claimed for it is revoked in the same transaction."""
         with self.writing() as connection:
-            record = _by_id(connection, key)
-            self._end(connection, record, EventKind.KEY_LOST, detail, reason)
-            return _by_id(connection, key)
+            self._end(connection, _by_ids(connection, [key])[key], EventKind.KEY_LOST, detail, reason)
 
-    def claim(self, key: int, claim: ClaimRecord) -> ClaimRecord:
-        """Commit what the certificate will say and return it: a claim that was made before stays.
+    def claim(self, claims: Sequence[tuple[int, ClaimRecord]]) -> list[ClaimRecord]:
+        """Commit what certificates will say, by key, and return it: a claim that was made before stays.
 
         Raises:
-            RequestRefused: The key is not proven, or lost, or its work order has no certificate left.
+            RequestRefused: A key is not proven, or lost, or a work order has not enough certificates left.
         """
         with self.writing() as connection:
-            record = _proven(_by_id(connection, key))
-            if record.claim is not None:
-                return record.claim
-            refusal = self._counted(connection, record)
-            if not refusal:
-                connection.execute(insert(ClaimRow).values(key_id=key, **vars(claim), at=now()))
-                self._use(connection, record)
-                body = {"environment": record.environment, "profile": record.profile, "serial": claim.serial}
-                self.audit(connection, "certificate-claimed", record.unit, tbs_sha256=claim.tbs_sha256, **body)
+            records = _by_ids(connection, [key for key, _ in claims])
+            fresh = [(_proven(records[key]), claim) for key, claim in claims if records[key].claim is None]
+            refusal = self._excess(connection, [record for record, _ in fresh])
+            if fresh and not refusal:
+                connection.execute(
+                    insert(ClaimRow), [{"key_id": key.id, **vars(made), "at": now()} for key, made in fresh]
+                )
+                self.use(connection, [(_quota_of(record), record.id) for record, _ in fresh])
+                self.audit_all(connection, [_claimed(record, claim) for record, claim in fresh])
         if refusal:
             raise RequestRefused(refusal, hint="Ask the line lead; a PKI officer may raise the quota.")
-        return claim
+        return [records[key].claim or claim for key, claim in claims]
 
-    def store(self, key: int, der: bytes) -> bytes:
-        """Keep a signed certificate and return what is kept: one that was kept before stays.
+    def store(self, certificates: Sequence[tuple[int, bytes]]) -> list[bytes]:
+        """Keep signed certificates, by key, and return what is kept: one that was kept before stays.
 
         Raises:
-            RequestRefused: The key was lost meanwhile.
+            RequestRefused: A key was lost meanwhile.
         """
         with self.writing() as connection:
-            record = _proven(_by_id(connection, key))
-            if record.certificate is not None:
-                return record.certificate
-            values = {"key_id": key, "der": der, "sha256": sha256(der).hexdigest(), "at": now()}
-            connection.execute(insert(CertificateRow).values(**values))
-            return der
+            records = _by_ids(connection, [key for key, _ in certificates])
+            rows = [
+                {"key_id": key, "der": der, "sha256": sha256(der).hexdigest(), "at": now()}
+                for key, der in certificates
+                if _proven(records[key]).certificate is None
+            ]
+            if rows:
+                connection.execute(insert(CertificateRow), rows)
+            return [records[key].certificate or der for key, der in certificates]
 
-    def _counted(self, connection: Connection, record: KeyRecord) -> str:
-        """Return why the quota refuses, after it was recorded; empty if it does not."""
-        if not record.work_order:
-            return ""
-        refusal = self.excess(connection, record.work_order, record.environment, record.profile)
-        if refusal:
-            self.audit(connection, "quota-exceeded", record.work_order, unit=record.unit, refusal=refusal)
-        return refusal
-
-    def _use(self, connection: Connection, record: KeyRecord) -> None:
-        if record.work_order:
-            self.use(connection, record.work_order, record.environment, record.profile, record.id)
+    def _excess(self, connection: Connection, records: Sequence[KeyRecord]) -> str:
+        """Return why a quota refuses, after it was recorded; empty if none does."""
+        for quota, count in Counter(_quota_of(record) for record in records if record.work_order).items():
+            refusal = self.excess(connection, quota, count)
+            if refusal:
+                unit = next(record.unit for record in records if _quota_of(record) == quota)
+                self.audit(connection, "quota-exceeded", quota.work_order, unit=unit, refusal=refusal)
+                return refusal
+        return ""
 
     def _end(self, connection: Connection, record: KeyRecord, kind: EventKind, detail: str, reason: Reason) -> None:
         if kind not in record.happened:
-            _enter(connection, record.id, kind, detail)
-            self.audit(
-                connection,
-                kind.value,
-                record.unit,
-                environment=record.environment,
-                version=record.version,
-                detail=detail,
-            )
+            connection.execute(insert(EventRow).values(**_event(record, kind, detail)))
+            body = {"environment": record.environment, "version": record.version, "detail": detail}
+            self.audit(connection, kind.value, record.unit, **body)
         if record.claim is not None and not record.revoked:
             expires = record.claim.not_after
             self.revoke(connection, Revocation(record.authority, record.serial, reason, detail, expires))
+
+
+def _quota_of(record: KeyRecord) -> QuotaKey:
+    return QuotaKey(record.work_order, record.environment, record.profile)
 
 
 def _records() -> Any:
@@ -228,31 +238,30 @@ def _records() -> Any:
         .outerjoin(ClaimRow, ClaimRow.key_id == KeyRow.id)
         .outerjoin(CertificateRow, CertificateRow.key_id == KeyRow.id)
         .outerjoin(RevocationRow, RevocationRow.serial == ClaimRow.serial)
+        .order_by(KeyRow.id)
     )
 
 
 _RECORDS = _records()
 
 
-def _of(owner: Owner) -> Any:
-    return _RECORDS.where(
-        KeyRow.unit == owner.unit, KeyRow.environment == owner.environment, KeyRow.profile == owner.profile
-    )
+def _read(connection: Connection, where: Any) -> list[KeyRecord]:
+    return [_record(row) for row in connection.execute(_RECORDS.where(where))]
 
 
-def _newest(connection: Connection, owner: Owner) -> KeyRecord | None:
-    return _record(connection.execute(_of(owner).order_by(KeyRow.version.desc()).limit(1)).first())
+def _newest(connection: Connection, owners: Sequence[Owner]) -> dict[Owner, KeyRecord]:
+    owner = tuple_(KeyRow.unit, KeyRow.environment, KeyRow.profile)
+    # Oldest first, so that the newest version of each owner stays in the dictionary.
+    return {found.owner: found for found in _read(connection, owner.in_([astuple(each) for each in owners]))}
+
+
+def _by_ids(connection: Connection, keys: Sequence[int]) -> dict[int, KeyRecord]:
+    found = {record.id: record for record in _read(connection, KeyRow.id.in_(keys))}
+    return {key: found[key] for key in keys}
 
 
 def _living(record: KeyRecord | None) -> KeyRecord | None:
     return record if record and record.state is not KeyState.LOST else None
-
-
-def _by_id(connection: Connection, key: int) -> KeyRecord:
-    record = _record(connection.execute(_RECORDS.where(KeyRow.id == key)).first())
-    if record is None:
-        raise RequestRefused(f"the ledger has no key {key}")
-    return record
 
 
 def _proven(record: KeyRecord) -> KeyRecord:
@@ -262,32 +271,55 @@ def _proven(record: KeyRecord) -> KeyRecord:
     return record
 
 
-def _insert(connection: Connection, owner: Owner, new: NewKey, version: int, reason: str) -> KeyRecord:
-    values: dict[str, Any] = {
-        **vars(owner),
-        "version": version,
+def _refuse_living(connection: Connection, fresh: Sequence[NewKey], newest: Mapping[Owner, KeyRecord]) -> None:
+    for new in fresh:
+        if (living := _living(newest.get(new.owner))) and not new.reason:
+            _refuse_taken(connection, [new])
+            raise RequestRefused(f"{living.unit} has a {living.environment} key, version {living.version}, already")
+
+
+def _insert(connection: Connection, news: Sequence[NewKey], newest: Mapping[Owner, KeyRecord]) -> list[KeyRecord]:
+    rows = [_key_row(connection, new, newest.get(new.owner)) for new in news]
+    if not rows:
+        return []
+    try:
+        done = connection.execute(insert(KeyRow).returning(KeyRow.id, sort_by_parameter_order=True), rows)
+    except IntegrityError:
+        _refuse_taken(connection, news)
+        raise
+    keys = [_entered(key, row, proven=new.proven) for key, row, new in zip(done.scalars(), rows, news, strict=True)]
+    proven = [_event(key, EventKind.KEY_PROVEN, "request") for key in keys if key.happened]
+    if proven:
+        connection.execute(insert(EventRow), proven)
+    return keys
+
+
+def _key_row(connection: Connection, new: NewKey, newest: KeyRecord | None) -> dict[str, Any]:
+    return {
+        **vars(new.owner),
+        "version": newest.version + 1 if newest else 1,
         "origin": new.origin,
         "work_order": new.work_order,
-        "reason": reason,
+        "reason": new.reason or _loss(connection, newest),
         "spki": new.spki,
+        "spki_sha256": sha256(new.spki).hexdigest(),
+        "evidence": sha256(new.evidence).hexdigest(),
+        "at": now(),
     }
-    row = {**values, "spki_sha256": sha256(new.spki).hexdigest(), "evidence": sha256(new.evidence).hexdigest()}
-    try:
-        done = connection.execute(insert(KeyRow).values(**row, at=now()))
-    except IntegrityError:
-        _refuse_taken(connection, new.spki)
-        raise
-    key: int = done.lastrowid
-    happened = frozenset({EventKind.KEY_PROVEN}) if new.proven else frozenset()
-    if new.proven:
-        _enter(connection, key, EventKind.KEY_PROVEN, "request")
-    return KeyRecord(id=key, **values, claim=None, certificate=None, happened=happened, revocation="")
 
 
-def _refuse_taken(connection: Connection, spki: bytes) -> None:
-    digest = sha256(spki).hexdigest()
+def _entered(key: int, row: Mapping[str, Any], *, proven: bool) -> KeyRecord:
+    known = {
+        name: row[name] for name in ("unit", "environment", "profile", "version", "origin", "work_order", "reason")
+    }
+    happened = frozenset({EventKind.KEY_PROVEN}) if proven else frozenset()
+    return KeyRecord(id=key, **known, spki=row["spki"], claim=None, certificate=None, happened=happened, revocation="")
+
+
+def _refuse_taken(connection: Connection, news: Sequence[NewKey]) -> None:
+    digests = [sha256(new.spki).hexdigest() for new in news]
     taken = connection.execute(
-        select(KeyRow.environment, KeyRow.unit, KeyRow.version).where(KeyRow.spki_sha256 == digest)
+        select(KeyRow.environment, KeyRow.unit, KeyRow.version).where(KeyRow.spki_sha256.in_(digests))
     ).first()
     if taken:
         whose = f"the {taken.environment} key of {taken.unit}, version {taken.version}"
@@ -304,17 +336,16 @@ def _loss(connection: Connection, newest: KeyRecord | None) -> str:
     return connection.scalar(ends) or ""
 
 
-def _enter(connection: Connection, key: int, kind: EventKind, detail: str) -> None:
-    connection.execute(insert(EventRow).values(key_id=key, kind=kind, detail=detail, at=now()))
+def _event(key: KeyRecord, kind: EventKind, detail: str) -> dict[str, Any]:
+    return {"key_id": key.id, "kind": kind, "detail": detail, "at": now()}
 
 
-def _with(record: KeyRecord, kind: EventKind) -> KeyRecord:
-    return KeyRecord(**{**vars(record), "happened": record.happened | {kind}})
+def _claimed(record: KeyRecord, claim: ClaimRecord) -> Act:
+    body = {"environment": record.environment, "profile": record.profile, "serial": claim.serial}
+    return Act("certificate-claimed", record.unit, {**body, "tbs_sha256": claim.tbs_sha256})
 
 
-def _record(row: Row[Any] | None) -> KeyRecord | None:
-    if row is None:
-        return None
+def _record(row: Row[Any]) -> KeyRecord:
     claim = None
     if row.serial is not None:
         start, end = row.not_before.replace(tzinfo=UTC), row.not_after.replace(tzinfo=UTC)

@@ -1,6 +1,7 @@
 """How many certificates a work order may have: granted, counted on claims, and refused beyond (F-D12)."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import Connection, func, insert, select
@@ -8,6 +9,15 @@ from sqlalchemy import Connection, func, insert, select
 from pki.errors import RequestRefused
 from pki.ledger.database import Database, now
 from pki.ledger.tables import QuotaRow, QuotaUseRow
+
+
+@dataclass(frozen=True)
+class QuotaKey:
+    """What is counted: certificates of one profile in one environment, for one work order."""
+
+    work_order: str
+    environment: str
+    profile: str
 
 
 @dataclass(frozen=True)
@@ -20,6 +30,11 @@ class Quota:
     units: int
     rework: int
     used: int = 0
+
+    @property
+    def key(self) -> QuotaKey:
+        """Return what is counted."""
+        return QuotaKey(self.work_order, self.environment, self.profile)
 
     @property
     def left(self) -> int:
@@ -39,7 +54,7 @@ class Quotas(Database):
         if not quota.work_order or min(quota.units, quota.rework) < 0:
             raise RequestRefused("a quota needs a work order and numbers from 0 up")
         with self.writing() as connection:
-            old = _granted(connection, quota.work_order, quota.environment, quota.profile)
+            old = _granted(connection, quota.key)
             if old is not None and (old.units, old.rework) == (quota.units, quota.rework):
                 return
             values = {name: getattr(quota, name) for name in _FIELDS}
@@ -53,26 +68,26 @@ class Quotas(Database):
         with self.reading() as connection:
             rows = connection.execute(_grants().where(QuotaRow.id.in_(newest)).order_by(QuotaRow.work_order)).all()
             quotas = [Quota(*row) for row in rows]
-            return [
-                Quota(**{**vars(quota), "used": _used(connection, quota.work_order, quota.environment, quota.profile)})
-                for quota in quotas
-            ]
+            return [replace(quota, used=_used(connection, quota.key)) for quota in quotas]
 
-    def excess(self, connection: Connection, work_order: str, environment: str, profile: str) -> str:
-        """Return why one more certificate would be too many; empty if it would not."""
-        quota = _granted(connection, work_order, environment, profile)
+    def excess(self, connection: Connection, key: QuotaKey, more: int) -> str:
+        """Return why `more` certificates would be too many; empty if they would not."""
+        quota, what = _granted(connection, key), f"{key.environment} {key.profile} certificates"
         if quota is None:
-            return f"work order {work_order} has no quota for {environment} {profile} certificates"
-        if _used(connection, work_order, environment, profile) < quota.units + quota.rework:
+            return f"work order {key.work_order} has no quota for {what}"
+        if _used(connection, key) + more <= quota.units + quota.rework:
             return ""
-        allowed = f"{quota.units} and {quota.rework} for rework"
-        return f"work order {work_order} has used its {environment} {profile} certificates: {allowed}"
+        return f"work order {key.work_order} has used its {what}: {quota.units} and {quota.rework} for rework"
 
-    def use(self, connection: Connection, work_order: str, environment: str, profile: str, key: int) -> None:
-        """Count one claim, in its own transaction."""
-        number = _used(connection, work_order, environment, profile) + 1
-        values = {"work_order": work_order, "environment": environment, "profile": profile, "number": number}
-        connection.execute(insert(QuotaUseRow).values(**values, key_id=key))
+    def use(self, connection: Connection, claims: Sequence[tuple[QuotaKey, int]]) -> None:
+        """Count claims, by key row, in their own transaction; those of no work order count for nothing."""
+        rows, last = [], dict[QuotaKey, int]()
+        for quota, key in claims:
+            if quota.work_order:
+                last[quota] = (last.get(quota) or _used(connection, quota)) + 1
+                rows.append({**vars(quota), "number": last[quota], "key_id": key})
+        if rows:
+            connection.execute(insert(QuotaUseRow), rows)
 
 
 _FIELDS = ("work_order", "environment", "profile", "units", "rework")
@@ -82,20 +97,14 @@ def _grants() -> Any:
     return select(QuotaRow.work_order, QuotaRow.environment, QuotaRow.profile, QuotaRow.units, QuotaRow.rework)
 
 
-def _granted(connection: Connection, work_order: str, environment: str, profile: str) -> Quota | None:
-    found = connection.execute(
-        _grants()
-        .where(QuotaRow.work_order == work_order, QuotaRow.environment == environment, QuotaRow.profile == profile)
-        .order_by(QuotaRow.id.desc())
-        .limit(1)
-    ).first()
+def _granted(connection: Connection, key: QuotaKey) -> Quota | None:
+    found = connection.execute(_grants().where(*_of(QuotaRow, key)).order_by(QuotaRow.id.desc()).limit(1)).first()
     return Quota(*found) if found else None
 
 
-def _used(connection: Connection, work_order: str, environment: str, profile: str) -> int:
-    numbers = select(func.max(QuotaUseRow.number)).where(
-        QuotaUseRow.work_order == work_order,
-        QuotaUseRow.environment == environment,
-        QuotaUseRow.profile == profile,
-    )
-    return connection.scalar(numbers) or 0
+def _used(connection: Connection, key: QuotaKey) -> int:
+    return connection.scalar(select(func.max(QuotaUseRow.number)).where(*_of(QuotaUseRow, key))) or 0
+
+
+def _of(row: Any, key: QuotaKey) -> tuple[Any, ...]:
+    return row.work_order == key.work_order, row.environment == key.environment, row.profile == key.profile

@@ -39,9 +39,10 @@ def to_identity(said: IdentityResponse) -> DeviceIdentity:
 def _transport(said: IdentityResponse) -> TransportKey | None:
     if not said.transport:
         return None
-    algorithm, spki = said.transport.get("alg"), said.transport.get("spki", b"")
-    if not isinstance(algorithm, str) or algorithm not in _TRANSPORTS or not isinstance(spki, bytes):
+    algorithm = said.transport.get("alg")
+    if not isinstance(algorithm, str) or algorithm not in _TRANSPORTS:
         raise UnitError(Defect.PROTOCOL, "The charger's transport key is of an unknown kind.")
-    if not spki and algorithm != "kek":
+    key = said.transport.get("kid" if algorithm == "kek" else "spki", b"")
+    if not key or not isinstance(key, bytes):
         raise UnitError(Defect.PROTOCOL, "The charger names a transport key and does not show it.")
-    return TransportKey(algorithm, spki)
+    return TransportKey(algorithm, key)

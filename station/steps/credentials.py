@@ -7,9 +7,11 @@ asked which key it holds: the expected one continues, anything else is marked lo
 from dataclasses import dataclass
 from typing import Generic, Literal
 
+from pki.cms import recipient_of
 from pki.environment import Certificate, E, Key, Ship, Test
 from pki.errors import KeystoreError, PkiError, ProfileError, RequestRefused
 from pki.issuer import Issuer
+from pki.proof import Proof as KeyProof
 from station.bench import Bench
 from station.clock import Deadline
 from station.drivers import Challenges, KeyPackages, StoredCertificates, ability
@@ -124,7 +126,8 @@ class Enrolment(Generic[E]):
         transport = self.bench.identity.transport
         if transport is None:
             raise UnitError(Defect.WRONG_HARDWARE, "The device has no transport key for a key born in the HSM.")
-        key, package = self.issuer.generate(self.bench.unit.serial, PROFILE, transport.spki, self.bench.unit.work_order)
+        recipient = recipient_of(transport.algorithm, transport.key)
+        key, package = self.issuer.generate(self.bench.unit.serial, PROFILE, recipient, self.bench.unit.work_order)
         nonce = self.bench.services.factory.random(NONCE_BYTES)
         device = ability(self.bench.charger, KeyPackages)
         return self._confirmed(key, nonce, device.deliver_key(self.slot, package, nonce, self.deadline), "receipt")
@@ -148,7 +151,7 @@ class Enrolment(Generic[E]):
     def _confirmed(self, key: Key[E], nonce: bytes, proof: Proof, kind: Literal["receipt", "challenge"]) -> Key[E]:
         uid = self.bench.unit.hardware_uid
         try:
-            return self.issuer.confirm(key, uid, nonce, proof.spki, proof.signature, kind)
+            return self.issuer.confirm(key, KeyProof(kind, uid, nonce, proof.spki, proof.signature))
         except RequestRefused as error:
             message = f"The device could not prove that it holds its key: {error.message}."
             raise UnitError(Defect.KEY, message) from error

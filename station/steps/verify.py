@@ -2,6 +2,7 @@
 
 from pki.environment import Ship
 from pki.errors import PkiError
+from pki.proof import Proof as KeyProof
 from station.bench import Services
 from station.catalog.recipes import Recipe
 from station.clock import Deadline
@@ -34,6 +35,6 @@ def verify_released(
         proof = ability(charger, Challenges).challenge(slot, nonce, deadline)
         if key is None:
             raise UnitError(Defect.KEY, f"The key of unit {serial} is revoked.")
-        issuer.confirm(key, identity.uid, nonce, proof.spki, proof.signature, "challenge")
+        issuer.confirm(key, KeyProof("challenge", identity.uid, nonce, proof.spki, proof.signature))
     except PkiError as error:
         raise translated(error) from error

@@ -13,7 +13,7 @@ from typing import Any
 import cbor2
 import pytest
 
-from pki.issuer import statement
+from pki.proof import statement
 from station.clock import Deadline
 from station.drivers.mcuboot import McubootCharger, open_charger
 from station.errors import Defect, UnitError

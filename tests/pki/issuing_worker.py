@@ -12,6 +12,8 @@ from fixtures.charger.vault import Vault
 from pki.environment import Key, Test
 from pki.issue import Factory, open_factory
 from pki.issuer import Issuer
+from pki.keystore import RsaTransport
+from pki.proof import Proof
 
 ORDER = "WO-300"
 
@@ -33,7 +35,7 @@ def bring_up(factory: Factory, issuer: Issuer[Test], state: Path, unit: str, *, 
         issuer.lose(key, "the device does not hold this key")
         key = None
     if key is None and born_in_hsm:
-        key, package = issuer.generate(unit, "station", vault.transport_spki(), ORDER)
+        key, package = issuer.generate(unit, "station", RsaTransport(vault.transport_spki()), ORDER)
         vault.deliver("test", package)
         key = confirmed(factory, issuer, vault, uid, key, "receipt")
     elif key is None:
@@ -48,7 +50,7 @@ def bring_up(factory: Factory, issuer: Issuer[Test], state: Path, unit: str, *, 
 def confirmed(factory: Factory, issuer: Issuer[Test], vault: Vault, uid: bytes, key: Key[Test], kind) -> Key[Test]:
     nonce = factory.random(32)
     proof = vault.prove("test", kind, nonce)
-    return issuer.confirm(key, uid, nonce, proof["spki"], proof["sig"], kind)
+    return issuer.confirm(key, Proof(kind, uid, nonce, proof["spki"], proof["sig"]))
 
 
 if __name__ == "__main__":

@@ -97,7 +97,7 @@ def test_openssl_opens_what_openssl_wrapped(device, digest):
 def test_package_opens_for_its_device_only(issuer, device, another_device):
     """openssl answers 0 to a wrong key and writes noise, so only the public key tells."""
     stranger = another_device()
-    key, package = issuer.generate(UNIT, "station", device.transport_spki)
+    key, package = issuer.generate(UNIT, "station", RsaTransport(device.transport_spki), "")
     assert stranger.transport_spki != device.transport_spki
     assert opened(stranger, package) != key.spki
     assert opened(device, package) == key.spki
@@ -126,51 +126,51 @@ def test_null_parameters_are_accepted(issuer, device):
     strange = with_null_parameters(request)
     assert strange != request
     assert requested_key(strange, UNIT) == requested_key(request, UNIT) == spki
-    assert issuer.issue(issuer.adopt(UNIT, "station", strange, UNIT)).subject.startswith(f"CN={UNIT}")
+    assert issuer.issue(issuer.adopt(UNIT, "station", strange, UNIT, "")).subject.startswith(f"CN={UNIT}")
 
 
 def test_request_without_proof_of_possession_is_refused(issuer, device):
     device.make_key()
     request = device.request(UNIT)
     with pytest.raises(RequestRefused, match="does not prove possession"):
-        issuer.adopt(UNIT, "station", request[:-1] + bytes([request[-1] ^ 1]), UNIT)
+        issuer.adopt(UNIT, "station", request[:-1] + bytes([request[-1] ^ 1]), UNIT, "")
     assert issuer.current(UNIT) is None
 
 
 def test_request_for_another_name_is_refused(issuer, device):
     device.make_key()
     with pytest.raises(RequestRefused, match="is not for"):
-        issuer.adopt(UNIT, "station", device.request("AC22-999999-9"), UNIT)
+        issuer.adopt(UNIT, "station", device.request("AC22-999999-9"), UNIT, "")
 
 
 def test_nothing_but_the_key_is_taken_from_a_request(issuer, device):
     """F-D2: subject and extensions are the profile's."""
     device.make_key()
-    certificate = issuer.issue(issuer.adopt(UNIT, "station", device.request(UNIT, "Evil Ltd"), UNIT))
+    certificate = issuer.issue(issuer.adopt(UNIT, "station", device.request(UNIT, "Evil Ltd"), UNIT, ""))
     assert certificate.subject == f"CN={UNIT},O=Example Test Network"
 
 
 def test_same_request_again_is_the_same_key(issuer, device):
     device.make_key()
     request = device.request(UNIT)
-    assert issuer.adopt(UNIT, "station", request, UNIT) == issuer.adopt(UNIT, "station", request, UNIT)
+    assert issuer.adopt(UNIT, "station", request, UNIT, "") == issuer.adopt(UNIT, "station", request, UNIT, "")
 
 
 def test_one_key_for_two_units_or_environments_is_refused(factory, issuer, device):
     """Design section 7.1."""
     device.make_key()
-    issuer.adopt(UNIT, "station", device.request(UNIT), UNIT)
+    issuer.adopt(UNIT, "station", device.request(UNIT), UNIT, "")
     with pytest.raises(RequestRefused, match=f"is or was the test key of {UNIT}"):
-        issuer.adopt("AC22-000002-5", "station", device.request("AC22-000002-5"), "AC22-000002-5")
+        issuer.adopt("AC22-000002-5", "station", device.request("AC22-000002-5"), "AC22-000002-5", "")
     with pytest.raises(RequestRefused, match=f"is or was the test key of {UNIT}"):
-        factory.issuer(Ship).adopt(UNIT, "station", device.request(UNIT), UNIT)
+        factory.issuer(Ship).adopt(UNIT, "station", device.request(UNIT), UNIT, "")
 
 
 def test_lost_key_never_comes_back(issuer, device):
     device.make_key()
-    issuer.lose(issuer.adopt(UNIT, "station", device.request(UNIT), UNIT), "board replaced")
+    issuer.lose(issuer.adopt(UNIT, "station", device.request(UNIT), UNIT, ""), "board replaced")
     with pytest.raises(RequestRefused, match="is or was"):
-        issuer.adopt(UNIT, "station", device.request(UNIT), UNIT)
+        issuer.adopt(UNIT, "station", device.request(UNIT), UNIT, "")
 
 
 @pytest.mark.parametrize("curve", ["P-384", "secp256k1"])

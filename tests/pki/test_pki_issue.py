@@ -10,10 +10,13 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from pki.authority import spki_of
+from pki.cms import recipient_of
 from pki.environment import KeyState, Ship, Test
 from pki.errors import RequestRefused
 from pki.issue import Factory
+from pki.keystore import RsaTransport
 from pki.ledger import Reason
+from pki.proof import Proof
 
 UNIT = "AC22-000001-7"
 NONCE = bytes(range(32))
@@ -21,18 +24,18 @@ SPKI = (Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
 
 
 def prove(issuer, key, device, kind="receipt"):
-    return issuer.confirm(key, device.uid, NONCE, device.spki, device.sign(kind, NONCE), kind)
+    return issuer.confirm(key, Proof(kind, device.uid, NONCE, device.spki, device.sign(kind, NONCE)))
 
 
 def issued(issuer, device, unit=UNIT):
-    key, package = issuer.generate(unit, "station", device.transport_spki, "")
+    key, package = issuer.generate(unit, "station", RsaTransport(device.transport_spki), "")
     device.open(package)
     return issuer.issue(prove(issuer, key, device))
 
 
 def test_package_carries_the_key_of_the_certificate(issuer, device):
     """F-D1: the public keys are compared, because openssl answers 0 to a wrong key too."""
-    key, package = issuer.generate(UNIT, "station", device.transport_spki, "")
+    key, package = issuer.generate(UNIT, "station", RsaTransport(device.transport_spki), "")
     assert device.open(package) == key.spki
     certificate = issuer.issue(prove(issuer, key, device))
     assert spki_of(x509.load_der_x509_certificate(certificate.der)) == device.spki
@@ -91,7 +94,7 @@ def test_asking_twice_gives_the_same_certificate(issuer, device):
 
 
 def test_nothing_is_signed_for_a_key_that_was_not_proven(issuer, device):
-    key, _ = issuer.generate(UNIT, "station", device.transport_spki, "")
+    key, _ = issuer.generate(UNIT, "station", RsaTransport(device.transport_spki), "")
     with pytest.raises(RequestRefused, match="was not proven"):
         issuer.issue(key)
     assert key.state is KeyState.CREATED
@@ -100,7 +103,7 @@ def test_nothing_is_signed_for_a_key_that_was_not_proven(issuer, device):
 
 def test_challenge_continues_after_a_lost_receipt(issuer, device):
     """Design 8.3: after a crash a signature by the stored public key continues."""
-    key, package = issuer.generate(UNIT, "station", device.transport_spki, "")
+    key, package = issuer.generate(UNIT, "station", RsaTransport(device.transport_spki), "")
     device.open(package)
     again = issuer.current(UNIT)
     assert again == key
@@ -108,33 +111,39 @@ def test_challenge_continues_after_a_lost_receipt(issuer, device):
 
 
 def test_receipt_is_no_challenge(issuer, device):
-    key, package = issuer.generate(UNIT, "station", device.transport_spki, "")
+    key, package = issuer.generate(UNIT, "station", RsaTransport(device.transport_spki), "")
     device.open(package)
     with pytest.raises(RequestRefused, match="does not prove"):
-        issuer.confirm(key, device.uid, NONCE, device.spki, device.sign("receipt", NONCE), "challenge")
+        issuer.confirm(key, Proof("challenge", device.uid, NONCE, device.spki, device.sign("receipt", NONCE)))
 
 
 @pytest.mark.parametrize("field", ["uid", "nonce", "signature"])
 def test_receipt_of_another_moment_or_device_is_refused(issuer, device, field):
-    key, package = issuer.generate(UNIT, "station", device.transport_spki, "")
+    key, package = issuer.generate(UNIT, "station", RsaTransport(device.transport_spki), "")
     device.open(package)
-    proof = {"uid": device.uid, "nonce": NONCE, "spki": key.spki, "signature": device.sign("receipt", NONCE)}
+    proof = {
+        "kind": "receipt",
+        "uid": device.uid,
+        "nonce": NONCE,
+        "spki": key.spki,
+        "signature": device.sign("receipt", NONCE),
+    }
     proof[field] = proof[field][:-1] + bytes([proof[field][-1] ^ 1])
     with pytest.raises(RequestRefused, match="does not prove"):
-        issuer.confirm(key, **proof)
+        issuer.confirm(key, Proof(**proof))
 
 
 def test_receipt_by_another_key_is_refused(issuer, device):
-    key, _ = issuer.generate(UNIT, "station", device.transport_spki, "")
+    key, _ = issuer.generate(UNIT, "station", RsaTransport(device.transport_spki), "")
     device.make_key()
     with pytest.raises(RequestRefused, match="holds another key"):
         prove(issuer, key, device)
 
 
 def test_lost_key_is_followed_by_the_next_version(issuer, device):
-    key, _ = issuer.generate(UNIT, "station", device.transport_spki, "")
+    key, _ = issuer.generate(UNIT, "station", RsaTransport(device.transport_spki), "")
     with pytest.raises(RequestRefused, match="has a test key already"):
-        issuer.generate(UNIT, "station", device.transport_spki, "")
+        issuer.generate(UNIT, "station", RsaTransport(device.transport_spki), "")
     issuer.lose(key, "the device does not answer the challenge")
     assert issuer.current(UNIT) is None
     assert issued(issuer, device).version == 2
@@ -167,7 +176,7 @@ def test_installed_and_proven_are_recorded_once(factory, issuer, device):
 
 
 def test_owner_of_the_first_call_stays(issuer, device):
-    key, package = issuer.generate(UNIT, "station", device.transport_spki, "")
+    key, package = issuer.generate(UNIT, "station", RsaTransport(device.transport_spki), "")
     device.open(package)
     key = prove(issuer, key, device)
     assert issuer.issue(key, owner="Customer Ltd").subject == f"CN={UNIT},O=Customer Ltd"
@@ -179,19 +188,19 @@ def test_owner_of_the_first_call_stays(issuer, device):
 @pytest.mark.parametrize("unit", ["", "ac22", "AC22.EXAMPLE", "A" * 26, "AC22\n0001", "*"])
 def test_names_that_are_no_serial_number_are_refused(issuer, device, unit):
     with pytest.raises(RequestRefused, match="is no name for profile"):
-        issuer.generate(unit, "station", device.transport_spki, "")
+        issuer.generate(unit, "station", RsaTransport(device.transport_spki), "")
 
 
 @pytest.mark.parametrize("profile", ["root", "issuing", "server", "records"])
 def test_units_never_get_a_ca_or_server_certificate(issuer, device, profile):
     with pytest.raises(RequestRefused, match="not for units"):
-        issuer.generate(UNIT, profile, device.transport_spki, "")
+        issuer.generate(UNIT, profile, RsaTransport(device.transport_spki), "")
 
 
-def test_transport_key_must_be_rsa(issuer, device):
+def test_transport_key_must_be_rsa(device):
     for unfit in (device.make_key(), b"", b"\x30" * 5000):
         with pytest.raises(RequestRefused, match="transport key"):
-            issuer.generate(UNIT, "station", unfit, "")
+            recipient_of("rsa-oaep", unfit)
 
 
 def test_key_and_certificate_of_the_other_environment_are_refused(factory, issuer, device):

@@ -12,7 +12,7 @@ import pytest
 from pki.environment import Origin, Test
 from pki.errors import PkiError, RequestRefused
 from pki.issue import open_factory
-from pki.ledger import ClaimRecord, NewKey, Owner, Reason, create_ledger, open_ledger
+from pki.ledger import ClaimRecord, KeyRecord, Ledger, NewKey, Owner, Reason, create_ledger, open_ledger
 
 UNIT = "AC22-000001-7"
 OWNER = Owner(UNIT, "test", "station")
@@ -104,33 +104,33 @@ def test_ledger_of_another_version_or_kind_is_refused(tmp_path):
 
 
 def test_claim_needs_a_proven_key(ledger):
-    key = ledger.add_key(OWNER, NewKey(Origin.HSM, b"spki", b"transport"))
+    key = add(ledger, OWNER, Origin.HSM, b"spki", b"transport")
     with pytest.raises(RequestRefused, match="was not proven"):
-        ledger.claim(key.id, claim("01"))
+        ledger.claim([(key.id, claim("01"))])
     assert ledger.rows()[0].claim is None
 
 
 def test_two_claims_never_share_a_serial_number(ledger):
     """Design section 7.1."""
-    first = ledger.add_key(OWNER, NewKey(Origin.DEVICE, b"one", b"", proven=True))
-    second = ledger.add_key(Owner("OTHER", "ship", "station"), NewKey(Origin.DEVICE, b"two", b"", proven=True))
-    ledger.claim(first.id, claim("01"))
+    first = add(ledger, OWNER, Origin.DEVICE, b"one", b"", proven=True)
+    second = add(ledger, Owner("OTHER", "ship", "station"), Origin.DEVICE, b"two", b"", proven=True)
+    ledger.claim([(first.id, claim("01"))])
     with pytest.raises(PkiError, match="UNIQUE"):
-        ledger.claim(second.id, claim("01"))
+        ledger.claim([(second.id, claim("01"))])
 
 
 def test_first_claim_stays(ledger):
-    key = ledger.add_key(OWNER, NewKey(Origin.DEVICE, b"one", b"", proven=True))
-    assert ledger.claim(key.id, claim("01")).serial == "01"
-    assert ledger.claim(key.id, claim("02")).serial == "01"
+    key = add(ledger, OWNER, Origin.DEVICE, b"one", b"", proven=True)
+    assert ledger.claim([(key.id, claim("01"))])[0].serial == "01"
+    assert ledger.claim([(key.id, claim("02"))])[0].serial == "01"
 
 
 def test_certificate_of_a_key_lost_meanwhile_is_not_kept(ledger):
-    key = ledger.add_key(OWNER, NewKey(Origin.DEVICE, b"one", b"", proven=True))
-    ledger.claim(key.id, claim("01"))
+    key = add(ledger, OWNER, Origin.DEVICE, b"one", b"", proven=True)
+    ledger.claim([(key.id, claim("01"))])
     ledger.retire(key.id, Reason.CESSATION_OF_OPERATION, "scrapped")
     with pytest.raises(RequestRefused, match="is lost"):
-        ledger.store(key.id, b"der")
+        ledger.store([(key.id, b"der")])
     assert ledger.rows()[0].revoked
 
 
@@ -140,9 +140,15 @@ def test_full_disk_is_one_sentence(ledger):
         pages = connection.exec_driver_sql("PRAGMA page_count").scalar()
         connection.exec_driver_sql(f"PRAGMA max_page_count = {pages}")
     with pytest.raises(PkiError, match="database or disk is full"):
-        ledger.add_key(OWNER, NewKey(Origin.HSM, bytes(100_000), b""))
+        add(ledger, OWNER, Origin.HSM, bytes(100_000), b"")
     assert ledger.rows() == []
 
 
 def claim(serial: str) -> ClaimRecord:
     return ClaimRecord(serial, "Owner", datetime(2026, 1, 1, tzinfo=UTC), datetime(2030, 1, 1, tzinfo=UTC), "00")
+
+
+def add(
+    ledger: Ledger, owner: Owner, origin: Origin, spki: bytes, evidence: bytes, *, proven: bool = False
+) -> KeyRecord:
+    return ledger.add_keys([NewKey(owner, origin, spki, evidence, proven=proven)])[0]
