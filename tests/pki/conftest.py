@@ -58,6 +58,28 @@ years = 10
 """
 
 
+ONLINE = """
+[tokens.online]
+module = "/usr/lib/softhsm/libsofthsm2.so"
+label = "line3"
+environment = { SOFTHSM2_CONF = "softhsm2.conf" }
+"""
+VAULT = """
+[tokens.vault]
+module = "/usr/lib/softhsm/libsofthsm2.so"
+label = "vault"
+environment = { SOFTHSM2_CONF = "vault/softhsm2.conf" }
+pin = "vault-pin"
+
+[keys]
+roots = "vault"
+authorities = "online"
+devices = "online"
+"""
+INTERMEDIATE = 'intermediate = { common_name = "Example Ship Intermediate CA", years = 15 }\n'
+SHIP_ISSUING = 'issuing = { common_name = "Example Ship Issuing CA"'
+
+
 def openssl(*arguments: str | Path, data: bytes = b"") -> bytes:
     """Run openssl and return what it wrote."""
     command = ["openssl", *map(str, arguments)]
@@ -133,6 +155,51 @@ def pki_directory(tmp_path: Path, pki_original: Path) -> Path:
     configuration = directory / "softhsm2.conf"
     configuration.write_text(configuration.read_text().replace(str(pki_original), str(directory)))
     return directory
+
+
+@pytest.fixture(scope="session")
+def vault_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A ceremony with its roots in a token of their own, and an intermediate CA in ship."""
+    path = tmp_path_factory.mktemp("reviewed") / "vault.toml"
+    text = CEREMONY.replace(ONLINE, ONLINE + VAULT)
+    path.write_text(text.replace(SHIP_ISSUING, INTERMEDIATE + SHIP_ISSUING))
+    return path
+
+
+def make_vault_tokens(directory: Path) -> None:
+    """Make the online token and the vault, with the vault's PIN where the plan looks for it."""
+    make_token(directory, "line3")
+    make_token(directory / "vault", "vault")
+    (directory / "secrets" / "vault-pin").symlink_to("../vault/secrets/hsm-pin")
+
+
+@pytest.fixture(scope="session")
+def vault_tokens() -> Callable[[Path], None]:
+    return make_vault_tokens
+
+
+@pytest.fixture(scope="session")
+def vault_original(tmp_path_factory: pytest.TempPathFactory, vault_file: Path) -> Path:
+    directory = tmp_path_factory.mktemp("vault")
+    make_vault_tokens(directory)
+    hold_ceremony(vault_file, directory)
+    return directory
+
+
+@pytest.fixture
+def vault_directory(tmp_path: Path, vault_original: Path) -> Path:
+    """A fresh copy of a PKI of two tokens."""
+    directory = tmp_path / "pki"
+    shutil.copytree(vault_original, directory, symlinks=True)
+    for configuration in (directory / "softhsm2.conf", directory / "vault" / "softhsm2.conf"):
+        configuration.write_text(configuration.read_text().replace(str(vault_original), str(directory)))
+    return directory
+
+
+@pytest.fixture
+def safe(vault_directory: Path, tmp_path: Path) -> Path:
+    """Where the vault lies after the ceremony: out of reach of everything in the directory."""
+    return (vault_directory / "vault").rename(tmp_path / "safe")
 
 
 @pytest.fixture
