@@ -7,7 +7,8 @@ with server.expect(expected) as visit:
 
 from station.acceptance.attempts import Attempt, AttemptLog
 from station.acceptance.catalogue import ACCEPTANCE
-from station.acceptance.contract import Expected, Limits, PersonaConfig, ServerConfig
+from station.acceptance.contract import Expected, Limits, PersonaConfig, Renewal, Renewed, ServerConfig
+from station.acceptance.request import CertificateRequest
 from station.acceptance.sequence import Check, Exam, adjusted, run_sequence
 from station.acceptance.server import AcceptanceServer
 from station.acceptance.ship import SHIP_WATCH, watch_ship
@@ -20,12 +21,15 @@ __all__ = [
     "AcceptanceServer",
     "Attempt",
     "AttemptLog",
+    "CertificateRequest",
     "Check",
     "CheckResult",
     "Exam",
     "Expected",
     "Limits",
     "PersonaConfig",
+    "Renewal",
+    "Renewed",
     "ServerConfig",
     "Transcript",
     "Visit",

@@ -76,9 +76,14 @@ def _owner(certificate: PeerCertificate | None, waiting: Sequence[Expected]) -> 
     if certificate is None:
         return None
     by_certificate = [unit for unit in waiting if unit.security_profile == 3]
-    same = (unit for unit in by_certificate if unit.certificate_sha256.lower() == certificate.sha256)
+    same = (unit for unit in by_certificate if certificate.sha256 in _known(unit))
     named = (unit for unit in by_certificate if unit.serial == certificate.common_name)
     return next(same, None) or next(named, None)
+
+
+def _known(unit: Expected) -> set[str]:
+    """Return the fingerprints of the certificates that are this unit's now."""
+    return {unit.certificate_sha256.lower(), unit.former_sha256.lower()} - {""}
 
 
 def _judge_certificate(presented: Presented, unit: Expected) -> Verdict:
@@ -95,6 +100,8 @@ def _judge_certificate(presented: Presented, unit: Expected) -> Verdict:
 def _certificate_fault(certificate: PeerCertificate, unit: Expected) -> str:
     if certificate.common_name != unit.serial:
         return f"the certificate names '{printable(certificate.common_name)}', not serial number {unit.serial}"
+    if unit.former_sha256 and certificate.sha256 == unit.former_sha256.lower():
+        return ""
     if certificate.serial != f"{int(unit.certificate_serial, 16):x}":
         return f"presented certificate {certificate.serial}, issued was {unit.certificate_serial.lower()}"
     if certificate.sha256 != unit.certificate_sha256.lower():

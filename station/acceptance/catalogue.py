@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from station.acceptance import checks
+from station.acceptance import checks, renewal
 from station.acceptance.sequence import Check
 from station.model import OcppVersion
 
@@ -18,9 +18,12 @@ _COMMON = (
     Check("trigger heartbeat", checks.trigger_heartbeat, 10),
     Check("trigger status", checks.trigger_status, 30),
     Check("availability", checks.availability, 60),
+    Check("renewal", renewal.renew, 60),
     Check("reset", checks.reset, 180),
     Check("status after reset", checks.status, 60),
     Check("settings after reset", checks.settings_kept, 60),
+    # Last of all, because it may have to cut the connection.
+    Check("renewed certificate", renewal.renewed_in_use, 60),
     Check("conformance", checks.conformance, 1, mandatory=False),
 )
 

@@ -10,13 +10,14 @@ from station.acceptance.dialect import Outlet, Status, moment
 from station.acceptance.messages import printable
 from station.acceptance.sequence import Exam
 from station.acceptance.transcript import is_secret
-from station.acceptance.visit import CallRefused, ConnectionGone, Received
+from station.acceptance.visit import CallRefused, ConnectionGone, Received, Visit
 from station.clock import Deadline
 from station.errors import Defect, UnitError
 from station.model import Connector
 
 _WRITTEN = frozenset({"Accepted", "RebootRequired"})
 _ACCEPTED = frozenset({"Accepted", "Scheduled"})
+_SETTLE_SECONDS = 3.0
 
 
 def connect(exam: Exam) -> None:
@@ -114,8 +115,9 @@ def settings_kept(exam: Exam) -> None:
 
 
 def _wanted(exam: Exam) -> Mapping[str, str]:
-    """Return what to write: the caller's settings, and the heartbeat interval in any case."""
-    return {exam.dialect.heartbeat: str(exam.visit.limits.heartbeat_seconds), **exam.settings}
+    """Return what to write: the caller's settings, the heartbeat interval in any case, and whose the unit is."""
+    owner = {exam.dialect.organization: exam.owner} if exam.owner else {}
+    return {exam.dialect.heartbeat: str(exam.visit.limits.heartbeat_seconds), **owner, **exam.settings}
 
 
 def _read_back(exam: Exam, name: str, value: str) -> str:
@@ -290,11 +292,8 @@ def _state_follows(exam: Exam, connector: Connector, state: str, since: int, wai
 def reset(exam: Exam) -> None:
     """Restart the unit over OCPP; admission sees to it that who comes back has the right certificate."""
     visit = exam.visit
-    before, since = len(visit.connections), visit.position
-    try:
-        _must_accept("Reset", exam.dialect.reset(visit, exam.deadline).status)
-    except ConnectionGone:
-        exam.notes.append("The unit restarted before it answered Reset.")
+    since = _order_reset(exam)
+    before = visit.connections_before_reset
     # A boot may come before the answer, on the same connection or on a new one, with any reason.
     booted = visit.until(lambda: _first(visit.messages("BootNotification", since)), exam.deadline)
     if booted is None:
@@ -302,6 +301,35 @@ def reset(exam: Exam) -> None:
     visit.epoch = since
     exam.measure("reset_new_connection", len(visit.connections) > before)
     _compare_boot(exam, booted)
+
+
+def _order_reset(exam: Exam) -> int:
+    """Order the restart and return the position from which a boot is that of this restart."""
+    visit = exam.visit
+    while True:
+        _settle(exam)
+        visit.connections_before_reset, since = len(visit.connections), visit.position
+        try:
+            _must_accept("Reset", exam.dialect.reset(visit, exam.deadline).status)
+        except ConnectionGone:
+            # One that comes back with its renewed certificate may never have seen the command.
+            if visit.reconnecting:
+                continue
+            exam.notes.append("The unit restarted before it answered Reset.")
+        return since
+
+
+def _settle(exam: Exam) -> None:
+    """Let a unit that came back with a renewed certificate say its boot first, if it says one at all."""
+    visit = exam.visit
+    number = visit.until(lambda: len(visit.connections) if visit.link else None, exam.deadline)
+    if visit.reconnecting and number and number > visit.connections_before_renewal:
+        visit.reconnecting = False
+        visit.until(lambda: _first(_boots_over(visit, number)), exam.deadline.at_most(_SETTLE_SECONDS))
+
+
+def _boots_over(visit: Visit, number: int) -> list[Received]:
+    return [message for message in visit.messages("BootNotification") if message.connection == number]
 
 
 def conformance(exam: Exam) -> None:

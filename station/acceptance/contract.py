@@ -1,8 +1,10 @@
 """What the acceptance server is told: where it listens, what it bears, and whom it has to expect."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from station.acceptance.request import CertificateRequest
 from station.model import Connector, Environment, OcppVersion
 
 
@@ -78,3 +80,27 @@ class Expected:
     connectors: tuple[Connector, ...]
     path: str = "/ocpp"
     """Path of the endpoint, without the identity."""
+    former_sha256: str = ""
+    """A certificate that the unit may still present, until its renewed one was seen; hexadecimal."""
+
+
+@dataclass(frozen=True)
+class Renewed:
+    """A certificate that was issued for a unit's request."""
+
+    chain_pem: str
+    """Leaf first, then its issuing CAs."""
+    serial: str
+    """Hexadecimal."""
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Renewal:
+    """How the unit's certificate is renewed: what its request must name, and who signs."""
+
+    organization: str
+    probe: Callable[[], str]
+    """Return a chain (PEM) for a key that the unit does not have."""
+    sign: Callable[[CertificateRequest], Renewed]
+    """Issue for a request that was found right, durable when it returns; repeated, the same certificate."""

@@ -44,6 +44,10 @@ class Dialect(Protocol):
     """Settings that must not be readable."""
     certificates_required: bool
     """Whether a station of this version must offer certificate management."""
+    organization: str
+    """Setting that holds the organisation which a certificate request names."""
+    chain_limit: str
+    """Setting that states the longest certificate chain the station takes."""
 
     def boot(self, payload: Mapping[str, Any]) -> Boot:
         """Read a BootNotification."""
@@ -79,6 +83,14 @@ class Dialect(Protocol):
 
     def reset(self, visit: Visit, deadline: Deadline) -> Answer:
         """Restart the station."""
+        ...
+
+    def trigger_signing(self, visit: Visit, deadline: Deadline) -> Answer:
+        """Ask the station to request a certificate for a new key."""
+        ...
+
+    def certificate_signed(self, visit: Visit, chain: str, deadline: Deadline) -> Answer:
+        """Give the station a certificate chain (PEM)."""
         ...
 
     def clear_local_list(self, visit: Visit, deadline: Deadline) -> int:

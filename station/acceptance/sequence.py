@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from station.acceptance.contract import Renewal
 from station.acceptance.dialect import Dialect
 from station.acceptance.messages import printable
 from station.acceptance.v16 import Ocpp16
@@ -36,6 +37,9 @@ class Exam:
     deadline: Deadline
     anchors: bytes = b""
     """PEM of the roots that must be gone afterwards; for the ship sequence."""
+    owner: str = ""
+    """Organisation that the unit must name in certificate requests; empty where it need not know."""
+    renewal: Renewal | None = None
     measurements: list[Measurement] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
@@ -95,6 +99,7 @@ def run_sequence(
     settings: Mapping[str, str],
     deadline: Deadline,
     progress: Progress = ignore_progress,
+    renewal: Renewal | None = None,
 ) -> tuple[CheckResult, ...]:
     """Run checks in order and return their results; `visit.results` has them also when one fails.
 
@@ -104,11 +109,13 @@ def run_sequence(
         settings: OCPP settings to write and read back, by their names in the ordered version.
         deadline: For the whole sequence; each check has its own limit within it.
         progress: Told before each check and at the end.
+        renewal: Who renews the unit's certificate; without it the checks of the renewal are skipped.
 
     Raises:
         UnitError: A mandatory check failed.
     """
-    return run_checks(checks, Exam(visit, settings, deadline), progress)
+    owner = renewal.organization if renewal else ""
+    return run_checks(checks, Exam(visit, settings, deadline, owner=owner, renewal=renewal), progress)
 
 
 def run_checks(checks: Sequence[Check], exam: Exam, progress: Progress) -> tuple[CheckResult, ...]:

@@ -122,6 +122,8 @@ class Session:
         self._check_schema(request.action, request.payload, answer=False)
         accepted = self._visit.accepting
         payload = self._boot_reply(accepted=accepted) if answer is None else answer()
+        if request.action == "SignCertificate" and self._visit.signing:
+            payload = {"status": "Accepted"}
         await self._send(reply_frame(request.unique_id, payload))
         self._visit.received(Received(self._number, at, request.action, request.payload, accepted))
 

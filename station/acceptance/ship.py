@@ -23,6 +23,7 @@ def watch_ship(
     bench_roots_pem: bytes,
     deadline: Deadline,
     *,
+    owner: str = "",
     sequence: Sequence[Check] | None = None,
     progress: Progress = ignore_progress,
 ) -> tuple[CheckResult, ...]:
@@ -34,6 +35,7 @@ def watch_ship(
         visit: The unit's visit on the ship persona, opened before the unit restarts.
         bench_roots_pem: Roots the unit trusted for this watch only; they are deleted. Empty where there are none.
         deadline: For everything, the watch of `Limits.ship_watch_seconds` included.
+        owner: Organisation that the unit's later certificate requests must name; empty where it need not know.
         sequence: A product's own sequence, in place of `SHIP_WATCH[version]`.
         progress: Told before each check and at the end.
 
@@ -41,7 +43,18 @@ def watch_ship(
         UnitError: The unit did not come, tried the test persona, or could not be cleaned.
     """
     chosen = SHIP_WATCH[visit.expected.version] if sequence is None else sequence
-    return run_checks(chosen, Exam(visit, {}, deadline, anchors=bench_roots_pem), progress)
+    return run_checks(chosen, Exam(visit, {}, deadline, bench_roots_pem, owner), progress)
+
+
+def owner_name(exam: Exam) -> None:
+    """Tell the unit whose it is now, so that its next certificate request does not name the owner it was tested for."""
+    if not exam.owner:
+        raise NotOfferedError("The unit does not renew its certificate over OCPP.")
+    name = exam.dialect.organization
+    exam.dialect.write(exam.visit, name, exam.owner, exam.deadline)
+    found = exam.dialect.read(exam.visit, name, exam.deadline) or ""
+    if not exam.compare(name, found, exam.owner):
+        raise UnitError(Defect.SHIP_STATE, f"{name} reads '{printable(found)}', not '{exam.owner}'.")
 
 
 def clear_cache(exam: Exam) -> None:
@@ -160,6 +173,7 @@ _SHIP = (
     Check("ship boot", checks.boot, 60),
     Check("into service", checks.into_service, 60),
     Check("ship status", checks.status, 60),
+    Check("owner name", owner_name, 15),
     Check("clear cache", clear_cache, 15),
     Check("clear local list", clear_local_list, 30),
     Check("clear charging profiles", clear_charging_profiles, 15),

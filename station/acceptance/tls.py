@@ -14,6 +14,8 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
 
+from asn1crypto import x509
+
 from station.acceptance.attempts import AttemptLog
 from station.acceptance.contract import PersonaConfig
 from station.errors import ConfigError, Service, ServiceError
@@ -32,6 +34,8 @@ class PeerCertificate:
     """Hexadecimal, lower case, no leading zeros."""
     sha256: str
     """Of the DER, hexadecimal, lower case."""
+    key_sha256: str
+    """Of the SubjectPublicKeyInfo, hexadecimal, lower case."""
 
 
 @dataclass(frozen=True)
@@ -143,4 +147,9 @@ def peer_certificate(tls: ssl.SSLObject) -> PeerCertificate | None:
     subject: Any = fields.get("subject", ())
     names = [value for relative in subject for name, value in relative if name == "commonName"]
     serial = f"{int(str(fields['serialNumber']), 16):x}"
-    return PeerCertificate(names[0] if len(names) == 1 else "", serial, hashlib.sha256(der).hexdigest())
+    return PeerCertificate(
+        common_name=names[0] if len(names) == 1 else "",
+        serial=serial,
+        sha256=hashlib.sha256(der).hexdigest(),
+        key_sha256=hashlib.sha256(x509.Certificate.load(der).public_key.dump()).hexdigest(),
+    )

@@ -19,6 +19,8 @@ class Ocpp16:
     heartbeat = "HeartbeatInterval"
     passwords: tuple[str, ...] = ("AuthorizationKey",)
     certificates_required = False
+    organization = "CpoName"
+    chain_limit = "CertificateSignedMaxChainSize"
 
     def boot(self, payload: Mapping[str, Any]) -> Boot:
         """Read a BootNotification; the serial number may stand in the older `chargeBoxSerialNumber`."""
@@ -63,6 +65,14 @@ class Ocpp16:
     def reset(self, visit: Visit, deadline: Deadline) -> Answer:
         """Restart softly."""
         return visit.call("Reset", {"type": "Soft"}, deadline)
+
+    def trigger_signing(self, visit: Visit, deadline: Deadline) -> Answer:
+        """Ask for SignCertificate."""
+        return visit.call("ExtendedTriggerMessage", {"requestedMessage": "SignChargePointCertificate"}, deadline)
+
+    def certificate_signed(self, visit: Visit, chain: str, deadline: Deadline) -> Answer:
+        """Give a chain."""
+        return visit.call("CertificateSigned", {"certificateChain": chain}, deadline)
 
     def clear_local_list(self, visit: Visit, deadline: Deadline) -> int:
         """Replace the list by an empty one, unless it is empty (0) or not supported (-1)."""

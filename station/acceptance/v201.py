@@ -20,6 +20,8 @@ class Ocpp201:
     heartbeat = "OCPPCommCtrlr.HeartbeatInterval"
     passwords: tuple[str, ...] = ("SecurityCtrlr.BasicAuthPassword",)
     certificates_required = True
+    organization = "SecurityCtrlr.OrganizationName"
+    chain_limit = "SecurityCtrlr.MaxCertificateChainSize"
 
     def boot(self, payload: Mapping[str, Any]) -> Boot:
         """Read a BootNotification."""
@@ -78,6 +80,15 @@ class Ocpp201:
     def reset(self, visit: Visit, deadline: Deadline) -> Answer:
         """Restart at once."""
         return visit.call("Reset", {"type": "Immediate"}, deadline)
+
+    def trigger_signing(self, visit: Visit, deadline: Deadline) -> Answer:
+        """Ask for SignCertificate."""
+        return visit.call("TriggerMessage", {"requestedMessage": "SignChargingStationCertificate"}, deadline)
+
+    def certificate_signed(self, visit: Visit, chain: str, deadline: Deadline) -> Answer:
+        """Give a chain."""
+        data = {"certificateChain": chain, "certificateType": "ChargingStationCertificate"}
+        return visit.call("CertificateSigned", data, deadline)
 
     def clear_local_list(self, visit: Visit, deadline: Deadline) -> int:
         """Replace the list by an empty one, unless it is empty already (D01.FR.04: version 0)."""

@@ -8,13 +8,13 @@ import asyncio
 import threading
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Protocol, TypeVar
 
 from station.acceptance.admission import Presented, Verdict
 from station.acceptance.attempts import AttemptLog
-from station.acceptance.contract import Expected, Limits
+from station.acceptance.contract import Expected, Limits, Renewed
 from station.acceptance.transcript import Recorder, Transcript
 from station.clock import Deadline
 from station.errors import Defect, UnitError
@@ -113,6 +113,12 @@ class Visit:
         """Position from which messages belong to the unit's latest start."""
         self.accepting = expected.environment is Environment.SHIP
         """Whether a BootNotification is answered Accepted; Pending otherwise."""
+        self.signing = False
+        """Whether a SignCertificate is answered Accepted; Rejected otherwise."""
+        self.reconnecting = False
+        """Whether the unit may let go of its connection to come back with a renewed certificate."""
+        self.connections_before_renewal = 0
+        self.connections_before_reset = 0
         self._loop = loop
         self._changed = threading.Condition()
         self._log: list[Received] = []
@@ -201,6 +207,28 @@ class Visit:
             with self._changed:
                 self._raise_failure()
             raise
+
+    def expect_renewed(self, renewed: Renewed) -> None:
+        """Expect a renewed certificate; the one shown last is let in beside it until `forget_former`."""
+        with self._changed:
+            shown = self._connections[-1].certificate if self._connections else None
+            self.expected = replace(
+                self.expected,
+                certificate_sha256=renewed.sha256,
+                certificate_serial=renewed.serial,
+                former_sha256=shown.sha256 if shown else "",
+            )
+            self.connections_before_renewal, self.reconnecting = len(self._connections), True
+
+    def forget_former(self) -> None:
+        """Let the unit in with its present certificate only."""
+        self.expected = replace(self.expected, former_sha256="")
+
+    def disconnect(self) -> None:
+        """Close the unit's connection, if it has one, so that it shows its certificate anew."""
+        link = self.link
+        if link is not None:
+            asyncio.run_coroutine_threadsafe(link.close(), self._loop)
 
     def transcript(self) -> Transcript:
         """Return every frame so far, redacted, as JSON lines with their SHA-256."""

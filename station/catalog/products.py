@@ -77,6 +77,20 @@ NOT_SHOWN = {
 
 
 @dataclass(frozen=True)
+class RenewalPlan:
+    """Whether the renewal of the certificate is rehearsed on the line (F-D9)."""
+
+    performed: bool = True
+    reason: str = ""
+    """Why it is not; stands in every unit's record and passport."""
+
+    def __post_init__(self) -> None:
+        """Refuse a rehearsal that is left out without a reason."""
+        if self.performed == bool(self.reason.strip()):
+            raise ValueError("renewal: 'reason' must say why it is not performed, and is for nothing else")
+
+
+@dataclass(frozen=True)
 class Seal:
     """What a locked device must show: settings and their values."""
 
@@ -114,6 +128,7 @@ class Product:
     connector: tuple[Connector, ...]
     ratings: Mapping[str, str]
     abilities: Abilities = Abilities()
+    renewal: RenewalPlan = RenewalPlan()
     seal: Seal = Seal()
     limits: Limits = Limits()
     security_counter: str = ""
@@ -136,6 +151,8 @@ class Product:
     def not_shown(self) -> tuple[str, ...]:
         """Return what this hardware cannot prove, each as one sentence."""
         shown = tuple(text for name, text in NOT_SHOWN.items() if not getattr(self.abilities, name))
+        if not self.renewal.performed:
+            shown = (*shown, f"The renewal of the certificate was not rehearsed: {self.renewal.reason}")
         return shown if self.security_counter else (*shown, "The hardware does not show its anti-rollback counter.")
 
 

@@ -32,7 +32,8 @@ def ship(bench: Bench, deadline: Deadline) -> None:
         write_configuration(bench, Environment.SHIP, deadline, before_restart=forget)
         bench.end_visit()
         bench.progress(0.6)
-        bench.take_checks(watch_ship(visit, bench.services.factory.bench_anchors(), deadline))
+        owner = bench.recipe.ship.owner if bench.recipe.product.renewal.performed else ""
+        bench.take_checks(watch_ship(visit, bench.services.factory.bench_anchors(), deadline, owner=owner))
         bench.note(frames_sha256=visit.transcript_sha256())
     _prove_clean(bench, deadline)
 

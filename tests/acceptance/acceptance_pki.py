@@ -1,14 +1,20 @@
 """Throwaway CAs and certificates for the tests of the acceptance server."""
 
 import datetime as dt
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
+from asn1crypto import csr
+from asn1crypto.pem import armor
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from station.acceptance import CertificateRequest, Renewal, Renewed
+
+OWNER_NAME = "Example Chargers"
 DAY = dt.timedelta(days=1)
 
 
@@ -49,12 +55,20 @@ def issue(
 ) -> Credential:
     """Make a CA (no issuer) or a leaf that also serves localhost."""
     key = ec.generate_private_key(ec.SECP256R1())
+    certificate = certify(common_name, key.public_key(), issuer, days=days, number=number, own=key)
+    return _store(directory, Credential(certificate, key, *_files(directory, certificate)), password)
+
+
+def certify(
+    common_name: str, key: Any, issuer: Credential | None, *, days: int = 30, number: int = 0, own: Any = None
+) -> x509.Certificate:
+    """Sign a certificate for a public key; one without issuer signs itself with its `own` key."""
     now = dt.datetime.now(dt.UTC)
     builder = (
         x509.CertificateBuilder()
         .subject_name(name(common_name))
         .issuer_name(issuer.certificate.subject if issuer else name(common_name))
-        .public_key(key.public_key())
+        .public_key(key)
         .serial_number(number or x509.random_serial_number())
         .not_valid_before(now - 40 * DAY)
         .not_valid_after(now + days * DAY)
@@ -62,8 +76,49 @@ def issue(
     )
     if issuer is not None:
         builder = builder.add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
-    certificate = builder.sign(issuer.key if issuer else key, hashes.SHA256())
-    return _store(directory, Credential(certificate, key, *_files(directory, certificate)), password)
+    return builder.sign(issuer.key if issuer else own, hashes.SHA256())
+
+
+def make_request(says: dict[str, Any], key: Any) -> str:
+    """Write a certificate request; `key` and `signer` replace the key that is asked for and the one that signs."""
+    kinds = ((NameOID.ORGANIZATION_NAME, says["owner"]), (NameOID.COMMON_NAME, says["name"]))
+    subject = x509.Name([x509.NameAttribute(kind, value) for kind, value in kinds if value])
+    asked = says.get("key", key)
+    made = x509.CertificateSigningRequestBuilder(subject).sign(asked, hashes.SHA256())
+    if "signer" not in says:
+        return made.public_bytes(serialization.Encoding.PEM).decode()
+    forged = csr.CertificationRequest.load(made.public_bytes(serialization.Encoding.DER))
+    forged["signature"] = says["signer"].sign(b"something else", ec.ECDSA(hashes.SHA256()))
+    return armor("CERTIFICATE REQUEST", forged.dump(force=True)).decode()
+
+
+def keep(certificate: x509.Certificate, key: Any, directory: Path) -> Credential:
+    """Write a renewed certificate and its key into files."""
+    return _store(directory, Credential(certificate, key, *_files(directory, certificate)), b"")
+
+
+@dataclass
+class Office:
+    """Renews certificates of one unit, and remembers what it did."""
+
+    directory: Path
+    issuer: Credential
+    unit: str
+    signed: list[Credential] = field(default_factory=list)
+    probes: int = 0
+
+    def renewal(self, organization: str = OWNER_NAME) -> Renewal:
+        return Renewal(organization, self.probe, self.sign)
+
+    def probe(self) -> str:
+        self.probes += 1
+        return issue(self.directory, self.unit, self.issuer).pem.decode()
+
+    def sign(self, request: CertificateRequest) -> Renewed:
+        key = serialization.load_der_public_key(request.spki)
+        made = keep(certify(self.unit, key, self.issuer), None, self.directory)
+        self.signed.append(made)
+        return Renewed(made.pem.decode(), made.serial, made.sha256)
 
 
 def _files(directory: Path, certificate: x509.Certificate) -> tuple[Path, Path]:
@@ -75,5 +130,7 @@ def _store(directory: Path, made: Credential, password: bytes) -> Credential:
     made.chain_file.write_bytes(made.pem)
     encryption = serialization.BestAvailableEncryption(password) if password else serialization.NoEncryption()
     form = serialization.PrivateFormat.PKCS8
+    if made.key is None:
+        return made
     made.key_file.write_bytes(made.key.private_bytes(serialization.Encoding.PEM, form, encryption))
     return made

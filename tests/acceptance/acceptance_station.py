@@ -12,13 +12,16 @@ import uuid
 from dataclasses import dataclass, field
 from typing import Any
 
-from acceptance_pki import Credential
+from acceptance_pki import Credential, keep, make_request
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
 from websockets.exceptions import ConnectionClosed, InvalidHandshake
 from websockets.sync.client import ClientConnection, connect
 
 V16, V201 = "ocpp1.6", "ocpp2.0.1"
 QUIET = logging.getLogger("tests.acceptance.station")
 QUIET.setLevel(logging.CRITICAL)  # what the server logs is under test, not what a client does
+OWNER = {V16: "CpoName", V201: "SecurityCtrlr.OrganizationName"}
 PASSWORD_SETTINGS = ("AuthorizationKey", "SecurityCtrlr.BasicAuthPassword")
 
 
@@ -47,6 +50,12 @@ class Station:
     """Frames sent right after the first BootNotification was answered."""
     reset_style: str = "reconnect"
     """`reconnect`, `same socket`, `boot first`, or `no answer`."""
+    not_triggered: tuple[str, ...] = ()
+    """Messages that it does not send when it is asked to."""
+    renewal_style: str = "at reset"
+    """When a renewed certificate is used: `at reset`, `at once`, or `never`; `takes anything` accepts every chain."""
+    request_changes: dict[str, Any] = field(default_factory=dict)
+    """What its certificate request says otherwise: `name`, `owner`, `key` (asked for), `signer`, or `pem`."""
     silent_at_boot: bool = False
     source: str = ""
     settings: dict[str, str] = field(default_factory=dict)
@@ -59,6 +68,9 @@ class Station:
         self.replies: list[tuple[str, dict[str, Any]]] = []
         self.accepted = False
         self.asked: dict[str, str] = {}
+        self.pending: Credential | None = None
+        self.staged = False
+        self.fresh = ec.generate_private_key(ec.SECP256R1())
         self.thread = threading.Thread(target=self._run, daemon=True)
 
     def __enter__(self) -> "Station":
@@ -211,12 +223,18 @@ class Station:
         return {"setVariableResult": [{**item, "attributeStatus": "Accepted"}]}
 
     def on_triggermessage(self, payload: dict[str, Any]) -> dict[str, Any]:
-        return {"status": "Accepted"}
+        known = payload["requestedMessage"] not in self.not_triggered
+        return {"status": "Accepted" if known else "NotImplemented"}
 
     def after_triggermessage(self, payload: dict[str, Any]) -> None:
         wanted = payload["requestedMessage"]
         if wanted == "BootNotification":
             self.boot()
+        elif wanted in self.not_triggered:
+            pass
+        elif wanted == "SignChargingStationCertificate":
+            kind = {"certificateType": "ChargingStationCertificate"}
+            self.ask("SignCertificate", {"csr": self.request(), **kind})
         elif wanted == "StatusNotification":
             self.status(payload.get("connectorId") or payload["evse"]["id"])
         else:
@@ -233,6 +251,7 @@ class Station:
 
     def _reset(self, unique_id: str) -> None:
         self.accepted = False
+        self.switch()
         if self.reset_style == "boot first":
             self.boot()
         if self.reset_style != "no answer":
@@ -241,6 +260,36 @@ class Station:
             self.link.close()
         elif self.reset_style == "same socket":
             self.boot()
+
+    # Renewal of its certificate
+
+    def on_extendedtriggermessage(self, payload: dict[str, Any]) -> dict[str, Any]:
+        return self.on_triggermessage(payload)
+
+    def after_extendedtriggermessage(self, payload: dict[str, Any]) -> None:
+        if payload["requestedMessage"] not in self.not_triggered:
+            self.ask("SignCertificate", {"csr": self.request()})
+
+    def request(self) -> str:
+        says = {"name": self.serial, "owner": self.settings.get(OWNER[self.version], ""), **self.request_changes}
+        return says["pem"] if "pem" in says else make_request(says, self.fresh)
+
+    def on_certificatesigned(self, payload: dict[str, Any]) -> dict[str, Any]:
+        leaf = x509.load_pem_x509_certificates(payload["certificateChain"].encode())[0]
+        self.staged = leaf.public_key() == self.fresh.public_key()
+        if self.staged:
+            self.pending = keep(leaf, self.fresh, self.credential.chain_file.parent)
+        good = self.staged or self.renewal_style == "takes anything"
+        return {"status": "Accepted" if good else "Rejected"}
+
+    def after_certificatesigned(self, payload: dict[str, Any]) -> None:
+        if self.staged and self.renewal_style == "at once":
+            self.switch()
+            self.link.close()
+
+    def switch(self) -> None:
+        if self.staged and self.renewal_style != "never":
+            self.credential, self.staged = self.pending, False
 
     def on_clearcache(self, payload: dict[str, Any]) -> dict[str, Any]:
         return {"status": "Accepted"}

@@ -10,10 +10,10 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))  # pytest's importlib mode does not find helpers beside a test
 
-from acceptance_pki import Credential, issue
+from acceptance_pki import Credential, Office, issue
 from acceptance_station import Station
 
-from station.acceptance import AcceptanceServer, Expected, Limits, PersonaConfig, ServerConfig
+from station.acceptance import AcceptanceServer, Expected, Limits, PersonaConfig, Renewal, ServerConfig
 from station.model import Connector, Environment, OcppVersion
 
 SERIAL = "AC22-000001"
@@ -51,6 +51,12 @@ class Bench:
             connectors=OUTLETS,
         )
         return replace(unit, **changes)
+
+    def office(self, serial: str = SERIAL) -> Office:
+        return Office(self.directory, self.roots[Environment.TEST], serial)
+
+    def renewal(self, serial: str = SERIAL) -> Renewal:
+        return self.office(serial).renewal()
 
     def station(
         self, credential: Credential | None, environment: Environment = Environment.TEST, **options: Any

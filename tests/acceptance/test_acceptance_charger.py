@@ -10,8 +10,13 @@ from typing import Any
 
 import pytest
 from acceptance_station import V16, V201
+from cryptography.hazmat.primitives import serialization
 
+from fixtures.charger.meter import Meter
+from fixtures.charger.nvm import Nvm
 from fixtures.charger.ocpp import run_station
+from fixtures.charger.ocpp_renewal import ORGANIZATION, leaf_of
+from fixtures.charger.vault import Vault
 from station.acceptance import ACCEPTANCE, adjusted, run_sequence, watch_ship
 from station.clock import Deadline
 from station.errors import Defect, UnitError
@@ -29,6 +34,13 @@ class Device:
 
     def __init__(self, credential: Any, port: int, anchors: bytes, version: str, fault: str = "") -> None:
         self.credential, self.port, self.fault = credential, port, fault
+        self.directory = credential.chain_file.parent / "unit"
+        self.directory.mkdir(exist_ok=True)
+        self.power_up()
+        form = (serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+        self.nvm.slot("test").update(key=credential.key.private_bytes(*form).decode())
+        self.nvm.save()
+        self.chain = credential.pem
         self.offset = dt.timedelta(hours=1)
         self.files = {"/lfs/anchors.pem": anchors}
         self.settings = {
@@ -38,6 +50,10 @@ class Device:
             "charger/ocpp/profile": "3",
             "charger/ocpp/slot": "test",
         }
+
+    def power_up(self) -> None:
+        self.nvm = Nvm(self.directory)
+        self.vault = Vault(self.nvm, Meter(self.directory))
 
     def setting(self, key: str) -> str | None:
         return self.settings.get(key)
@@ -52,10 +68,27 @@ class Device:
         self.files[path] = data
 
     def key_path(self, slot: str) -> Path:
-        return Path(self.credential.key_file)
+        path = self.directory / "key.pem"
+        path.write_text(self.vault.key_pem("test") or "")
+        return path
 
     def chain_path(self, slot: str) -> Path:
-        return Path(self.credential.chain_file)
+        path = self.directory / "chain.pem"
+        path.write_bytes(self.chain)
+        return path
+
+    def new_request(self, slot: str) -> bytes:
+        return self.vault.request_beside("test", {"O": self.settings.get(ORGANIZATION, ""), "CN": self.serial})
+
+    def accept_chain(self, slot: str, chain: bytes) -> bool:
+        leaf = leaf_of(chain, self.serial, self.now())
+        return leaf is not None and self.vault.stage("test", leaf, chain)
+
+    def switch(self, slot: str) -> None:
+        chain = self.vault.staged("test")
+        if chain is not None:
+            self.chain = chain
+            self.vault.switch("test")
 
     def now(self) -> dt.datetime:
         return dt.datetime.now(dt.UTC) + self.offset
@@ -70,6 +103,7 @@ class Device:
 
     def request_reboot(self, reason: str) -> None:
         self.boot_reason = reason
+        self.power_up()
         self.reboot.set()
 
     async def live(self) -> None:
@@ -106,7 +140,7 @@ def examine(bench: Any, version: str, fault: str = "") -> tuple[Any, ...]:
     device = Device(credential, bench.server.port(Environment.TEST), bench.bench_root.pem, version, fault)
     sequence = adjusted(ACCEPTANCE[OcppVersion(version)], QUICK)
     with bench.server.expect(bench.expected(credential, version)) as visit, running(device):
-        return run_sequence(visit, sequence, settings={}, deadline=Deadline(40))
+        return run_sequence(visit, sequence, settings={}, deadline=Deadline(40), renewal=bench.renewal())
 
 
 @VERSIONS
@@ -119,6 +153,21 @@ def test_a_charger_that_accepts_and_does_nothing_fails(bench: Any, version: str)
     with pytest.raises(UnitError, match=r"accepted .* but nothing changed") as caught:
         examine(bench, version, "accepts-and-does-nothing")
     assert caught.value.defect is Defect.OCPP
+
+
+RENEWAL_FAULTS = {
+    "renewal-keeps-old-key": r"presents certificate [0-9a-f]+, not the renewed [0-9a-f]+ that it accepted",
+    "renewal-takes-foreign-chain": "accepted a certificate of a key that it does not have",
+}
+
+
+@VERSIONS
+@pytest.mark.parametrize("fault", RENEWAL_FAULTS)
+def test_a_charger_that_renews_wrongly_fails(bench: Any, version: str, fault: str) -> None:
+    """F-D9: neither the word for a foreign chain nor the word for its own is believed."""
+    with pytest.raises(UnitError, match=RENEWAL_FAULTS[fault]) as caught:
+        examine(bench, version, fault)
+    assert caught.value.defect is Defect.CERTIFICATE
 
 
 @VERSIONS
@@ -135,6 +184,6 @@ def test_the_simulated_charger_ships_without_the_bench_root(bench: Any, version:
     device = Device(credential, bench.server.port(Environment.SHIP), anchors, version)
     expected = bench.expected(credential, version, environment=Environment.SHIP)
     with bench.server.expect(expected) as visit, running(device):
-        results = watch_ship(visit, bench.bench_root.pem, Deadline(30))
+        results = watch_ship(visit, bench.bench_root.pem, Deadline(30), owner="Owner")
     assert {result.outcome for result in results} == {Outcome.PASS}
     assert device.files["/lfs/anchors.pem"].strip() == ship_root.strip()

@@ -24,7 +24,13 @@ def test_sixteen_units_in_threads(bench: Any) -> None:
             bench.station(credential, serial=serial, identity=serial, version=version, **bad),
         ):
             try:
-                run_sequence(visit, ACCEPTANCE[OcppVersion(version)], settings={}, deadline=Deadline(60))
+                run_sequence(
+                    visit,
+                    ACCEPTANCE[OcppVersion(version)],
+                    settings={},
+                    deadline=Deadline(60),
+                    renewal=bench.renewal(serial),
+                )
             except UnitError as error:
                 return error.message
         return "passed"

@@ -39,7 +39,7 @@ def watch(bench: Any, version: str, before: Any = None, **options: Any) -> tuple
     ):
         if before:
             before(visit)
-        return watch_ship(visit, bench.bench_root.pem, Deadline(20), sequence=sequence), station
+        return watch_ship(visit, bench.bench_root.pem, Deadline(20), owner="Owner", sequence=sequence), station
 
 
 @VERSIONS

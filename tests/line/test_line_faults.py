@@ -16,6 +16,8 @@ EXPECTED = {
     "accepts-and-does-nothing": ("FAIL", "nothing changed"),
     "garbage": ("FAIL", "nonsense"),
     "silent": ("FAIL", "does not answer"),
+    "renewal-keeps-old-key": ("FAIL", "not the renewed"),
+    "renewal-takes-foreign-chain": ("FAIL", "a key that it does not have"),
     "never-locks": ("FAIL", "locked"),
     "other-key": ("FAIL", "could not prove"),
     "forgets-settings": ("FAIL", "did not keep"),

@@ -9,6 +9,7 @@ import pytest
 
 from fixtures.charger.options import Options
 from fixtures.charger.process import read_state
+from fixtures.checker import Books
 from fixtures.demo.operator import Crew, Job, Result
 from fixtures.demo.place import Place, free_ports, prepare
 from fixtures.demo.world import World
@@ -60,3 +61,17 @@ def test_device_holds_the_key_of_its_ship_certificate(made: tuple[World, Result]
     state = read_state(world.place.charger(1))
     certificate = x509.load_der_x509_certificate(state.certificates["ship"])
     assert certificate.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo) == state.keys["ship"]
+
+
+def test_certificate_was_renewed_on_the_line(made: tuple[World, Result]) -> None:
+    """F-D9: both OCPP versions; the old test certificate is revoked, the ship certificate is of its first key."""
+    world, result = made
+    books = Books(world.place.directory)
+    rows = books.ledger(
+        "SELECT environment, version, coalesce(revocations.reason, '') FROM keys JOIN claims ON claims.key_id = keys.id"
+        " LEFT JOIN revocations ON revocations.serial = claims.serial WHERE unit = ? ORDER BY environment, version",
+        result.serial,
+    )
+    assert rows == [("ship", 1, ""), ("test", 1, "superseded"), ("test", 2, "")]
+    (event,) = books.station("SELECT certificate_serial FROM certificate_event WHERE kind = 'renewed'")
+    assert event in books.ledger("SELECT serial FROM claims JOIN keys ON keys.id = claims.key_id WHERE version = 2")

@@ -130,3 +130,14 @@ def test_no_endpoint_stands_in_code_or_templates() -> None:
     assert not [
         path for path in files if path.suffix in (".py", ".toml", ".zpl") and b"wss://csms" in path.read_bytes()
     ]
+
+
+def test_renewal_is_left_out_with_a_reason_only(catalog: Path) -> None:
+    """F-D9: mandatory, or declared not performed; the reason reaches record and passport."""
+    product = catalog / "products/ac22.toml"
+    with product.open("a") as file:
+        file.write("\n[renewal]\nperformed = false\n")
+    assert "must say why it is not performed" in refusal(catalog)
+    edit(product, "performed = false", 'performed = false\nreason = "No SignCertificate before release 2."')
+    shown = load_recipe(catalog, "ac22-eu", STEPS).product.not_shown
+    assert shown == ("The renewal of the certificate was not rehearsed: No SignCertificate before release 2.",)
