@@ -3,6 +3,6 @@
 from pki.cms.package import key_package
 from pki.cms.recipients import key_identifier
 from pki.cms.seal import load_recipient, seal
-from pki.cms.transports import recipient_of, transport_key
+from pki.cms.transports import recipient_of
 
-__all__ = ["key_identifier", "key_package", "load_recipient", "recipient_of", "seal", "transport_key"]
+__all__ = ["key_identifier", "key_package", "load_recipient", "recipient_of", "seal"]

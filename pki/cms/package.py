@@ -6,8 +6,9 @@ Ref: RFC 5652 sections 6 (EnvelopedData) and 8 (EncryptedData), RFC 5649 (key wr
 (naming the key of EncryptedData).
 """
 
-from pki.cms.der import algorithm, integer, octets, oid, sequence, set_of, tagged, tagged_octets
+from pki.cms.der import algorithm, integer, octets, oid, set_of, tagged, tagged_octets
 from pki.cms.recipients import Name, key_agreement, key_encryption_key, key_transport
+from pki.der import sequence
 from pki.keystore.wrapped import BatchKek, EcTransport, RsaTransport, WrappedKey
 
 _DATA = oid("1.2.840.113549.1.7.1")
@@ -18,7 +19,7 @@ _CONTENT_DECRYPT_KEY_ID = oid("2.16.840.1.101.2.1.5.66")
 _VERSION = integer(2)
 
 
-def key_package(wrapped: WrappedKey, _transport_spki: bytes = b"") -> bytes:
+def key_package(wrapped: WrappedKey) -> bytes:
     """Return the CMS ContentInfo (DER) that carries a wrapped key to its recipient."""
     content = sequence(_DATA, _AES256_WRAP_PAD, tagged_octets(0, wrapped.key))
     recipient = wrapped.recipient

@@ -11,7 +11,8 @@ from typing import Self
 from asn1crypto import keys
 from cryptography import x509
 
-from pki.cms.der import NULL, algorithm, bits, integer, octets, sequence, tagged, tagged_octets
+from pki.cms.der import NULL, algorithm, integer, octets, tagged, tagged_octets
+from pki.der import bit_string, sequence
 
 _OAEP, _MGF1 = "1.2.840.113549.1.1.7", "1.2.840.113549.1.1.8"
 _SHA256 = algorithm("2.16.840.1.101.3.4.2.1", NULL)
@@ -22,8 +23,6 @@ _OAEP_ALGORITHMS = {
 _AES256_WRAP = algorithm("2.16.840.1.101.3.4.1.45")
 _STD_DH_SHA256_KDF = algorithm("1.3.132.1.11.1", _AES256_WRAP)
 _EC_PUBLIC_KEY = algorithm("1.2.840.10045.2.1")
-SHARED_INFO = sequence(_AES256_WRAP, tagged(2, octets((256).to_bytes(4))))
-"""ECC-CMS-SharedInfo (RFC 5753 section 7.2): what the KDF binds the agreed key to; without user keying material."""
 
 
 def key_identifier(spki: bytes) -> bytes:
@@ -62,7 +61,7 @@ def key_transport(name: Name, oaep_hash: str, encrypted: bytes) -> bytes:
 def key_agreement(name: Name, ephemeral_spki: bytes, wrapped: bytes) -> bytes:
     """Return the RecipientInfo of a content key under id-aes256-wrap by an ephemeral-static agreement."""
     point = keys.PublicKeyInfo.load(ephemeral_spki)["public_key"].contents[1:]
-    originator = tagged(0, tagged(1, _EC_PUBLIC_KEY, bits(point)))
+    originator = tagged(0, tagged(1, _EC_PUBLIC_KEY, bit_string(point)))
     recipients = sequence(sequence(name.in_agreement, octets(wrapped)))
     return tagged(1, integer(3), originator, _STD_DH_SHA256_KDF, recipients)
 

@@ -16,10 +16,12 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.x963kdf import X963KDF
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from pki.cms.der import algorithm, integer, octets, oid, sequence, set_of, tagged, tagged_octets
-from pki.cms.recipients import SHARED_INFO, Name, key_agreement, key_transport
+from pki.cms.der import algorithm, integer, octets, oid, set_of, tagged, tagged_octets
+from pki.cms.recipients import Name, key_agreement, key_transport
 from pki.cms.transports import RSA_BITS
+from pki.der import sequence
 from pki.errors import RequestRefused
+from pki.keystore.throwaway import SHARED_INFO
 
 MAX_CERTIFICATE_BYTES = 16_384
 _AUTH_ENVELOPED_DATA = oid("1.2.840.113549.1.9.16.1.23")

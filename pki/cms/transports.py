@@ -37,22 +37,12 @@ def recipient_of(algorithm: str, key: bytes) -> Recipient:
     return _KINDS[algorithm](key)
 
 
-def transport_key(spki: bytes) -> rsa.RSAPublicKey:
-    """Parse a device's RSA transport key.
-
-    Raises:
-        RequestRefused: It is not an RSA key of 2048 to 4096 bits with a usual exponent.
-    """
+def _rsa(spki: bytes) -> RsaTransport:
     key = _public_key(spki)
     if not isinstance(key, rsa.RSAPublicKey) or key.key_size not in RSA_BITS or key.key_size % 8:
         raise RequestRefused("the transport key is not RSA of 2048 to 4096 bits", hint=HINT)
     if key.public_numbers().e < SMALLEST_EXPONENT:
         raise RequestRefused(f"the transport key's exponent is below {SMALLEST_EXPONENT}", hint=HINT)
-    return key
-
-
-def _rsa(spki: bytes) -> RsaTransport:
-    transport_key(spki)
     return RsaTransport(spki)
 
 

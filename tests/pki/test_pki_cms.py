@@ -85,13 +85,13 @@ def test_package_is_byte_for_byte_what_openssl_builds(device, tmp_path, digest, 
     recipe = tmp_path / "package.cnf"
     recipe.write_text(ENVELOPE.format(**{name: part.hex() for name, part in parts.items()}) + parameters)
     openssl("asn1parse", "-genconf", recipe, "-noout", "-out", tmp_path / "package.der")
-    assert key_package(wrapped, device.transport_spki) == (tmp_path / "package.der").read_bytes()
+    assert key_package(wrapped) == (tmp_path / "package.der").read_bytes()
 
 
 @pytest.mark.parametrize("digest", ["sha1", "sha256"])
 def test_openssl_opens_what_openssl_wrapped(device, digest):
     wrapped = wrapped_by_openssl(device, digest)
-    assert device.open(key_package(wrapped, device.transport_spki)) == wrapped.spki
+    assert device.open(key_package(wrapped)) == wrapped.spki
 
 
 def test_package_opens_for_its_device_only(issuer, device, another_device):
