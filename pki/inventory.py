@@ -104,8 +104,7 @@ def _key(part: Part, layout: Layout, tokens: Tokens, last: Transcript | None) ->
 
 def policy(keystore: Keystore, name: str) -> dict[str, Any]:
     """Return what the token says about a key."""
-    report = getattr(keystore, "policy", None)
-    return asdict(report(name)) if report else {}
+    return asdict(keystore.policy(name))
 
 
 def _last(layout: Layout) -> Transcript | None:

@@ -13,6 +13,7 @@ from pki.environment import Plant, Ship, Test
 from pki.errors import PkiError
 from pki.inventory import policy
 from pki.issue import Factory
+from pki.keystore import Keystore
 from pki.ledger.revocations import CrlRecord
 from pki.parts import AUDIT, Part
 from pki.transcript import check_transcripts, read_transcripts
@@ -51,8 +52,15 @@ def _tokens(factory: Factory) -> list[dict[str, Any]]:
         keystore = factory.keystores.get(name)
         use = [what for what, where in vars(factory.plan.keys).items() if where == name]
         entry: dict[str, Any] = {"name": name, "label": token.label, "holds": use, "open": keystore is not None}
-        found.append(entry | ({"transports": sorted(getattr(keystore, "transports", ()))} if keystore else {}))
+        found.append(entry | (_abilities(keystore) if keystore else {}))
     return found
+
+
+def _abilities(keystore: Keystore) -> dict[str, Any]:
+    found = keystore.capabilities
+    refusals = {kind: why for kind, why in found.refusals.items() if kind not in found.transports}
+    model = {"manufacturer": found.manufacturer, "model": found.model}
+    return model | {"transports": sorted(found.transports), "refusals": refusals}
 
 
 def _key(factory: Factory, part: Part) -> dict[str, Any]:
@@ -144,8 +152,11 @@ def as_text(found: dict[str, Any]) -> str:
 
 
 def _token_line(token: dict[str, Any]) -> str:
-    state = f"open, wraps for {', '.join(token['transports']) or 'nobody'}" if token["open"] else "not needed today"
-    return f"token        {token['name']:<20} '{token['label']}' holds {', '.join(token['holds'])}; {state}"
+    where = f"token        {token['name']:<20} '{token['label']}' holds {', '.join(token['holds'])}"
+    if not token["open"]:
+        return f"{where}; not needed today"
+    makes = f", wraps device keys for {', '.join(token['transports'])}" if token["transports"] else ""
+    return f"{where}; open, {token['manufacturer']} {token['model']}{makes}"
 
 
 def _policy_words(key: dict[str, Any]) -> str:

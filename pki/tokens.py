@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from pki.errors import KeystoreError
-from pki.keystore import Keystore, open_keystore
+from pki.keystore import Keystore, Purpose, open_keystore
 from pki.plan import Plan, TokenPlan
 from pki.secret import secret
 
@@ -37,12 +37,17 @@ class Tokens:
 
     def _opened(self, name: str, token: TokenPlan, pin: str) -> Keystore:
         try:
-            return open_keystore(token, self._directory, pin)
+            return open_keystore(token, self._directory, pin, purposes=self._purposes(name))
         except KeystoreError as error:
             if name in self._plan.daily:
                 raise
             hint = f"{error.hint} Token '{name}' is the offline one: bring it for this ceremony."
             raise KeystoreError(error.message, hint=hint) from error
+
+    def _purposes(self, name: str) -> frozenset[Purpose]:
+        holds = {what for what, where in vars(self._plan.keys).items() if where == name}
+        signs = {Purpose.SIGN} if holds - {"devices"} else set()
+        return frozenset(signs | ({Purpose.DEVICES} if "devices" in holds else set()))
 
     def _make_room(self, wanted: TokenPlan) -> None:
         for name, token in self._plan.tokens.items():

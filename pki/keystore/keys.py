@@ -153,7 +153,9 @@ class Keys:
         """
         found = self.only(session, ObjectClass.PRIVATE_KEY, label)
         if found is None:
-            raise KeystoreError(f"key '{label}' is not in the {self.owner}", hint="Restore the token or hold the ceremony.")
+            raise KeystoreError(
+                f"key '{label}' is not in the {self.owner}", hint="Restore the token or hold the ceremony."
+            )
         policy = self.policy(session, found)
         if policy.extractable is not False or not policy.sensitive:
             raise KeystoreError(f"key '{label}' could leave {self.owner}", hint="Hold a new ceremony.")

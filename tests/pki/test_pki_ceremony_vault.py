@@ -128,7 +128,7 @@ def dead(ceremony_file: Path, directory: Path, turns: int) -> bool:
     return done.returncode != 0
 
 
-@pytest.mark.parametrize("turns", sorted(random.Random(3).sample(range(90), 3)))
+@pytest.mark.parametrize("turns", sorted(random.Random(3).sample(range(60), 3)))
 def test_ceremony_killed_anywhere_is_continued(vault_file, vault_tokens, tmp_path, turns):
     """Killed at a file, a key, a signature or a search; no key or certificate that was there is made again."""
     directory = tmp_path / "pki"
