@@ -6,7 +6,7 @@ signer is built once.
 
 import functools
 from datetime import UTC
-from typing import cast
+from typing import NamedTuple, cast
 
 from cryptography import x509
 from cryptography.hazmat import asn1
@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed448
 from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsageOID, NameOID
 
 from pki.algorithm import Algorithm, algorithm_of, load_public_key
-from pki.fit import alternative_hosts, check_claim
+from pki.fit import alternative_hosts, fitting_key
 from pki.model import Claim, Profile, Signer
 from pki.rules import KEY_USAGES
 
@@ -54,11 +54,10 @@ def draft(profile: Profile, claim: Claim, signer: Signer) -> x509.Certificate:
         RequestRefused: The claim's name, key or organisation does not fit the profile.
         ProfileError: The claim's period, or what the signer publishes, does not fit it.
     """
-    check_claim(profile, claim, signer)
-    key = load_public_key(claim.spki)
+    key = fitting_key(profile, claim, signer)
+    common = _common(profile, signer)
     builder = (
-        _constant(profile, signer)
-        .subject_name(subject_name(profile, claim))
+        common.builder.subject_name(subject_name(profile, claim))
         .public_key(key)
         .serial_number(claim.serial)
         .not_valid_before(claim.not_before.astimezone(UTC))
@@ -69,8 +68,7 @@ def draft(profile: Profile, claim: Claim, signer: Signer) -> x509.Certificate:
     names = _alternative_names(profile, claim)
     if names:
         builder = builder.add_extension(x509.SubjectAlternativeName(names), False)
-    algorithm = algorithm_of(signer.spki)
-    return builder.sign(throwaway(algorithm), cast("Digest", algorithm.digest))
+    return builder.sign(common.key, common.digest)
 
 
 def subject_name(profile: Profile, claim: Claim) -> x509.Name:
@@ -91,12 +89,21 @@ def throwaway(algorithm: Algorithm) -> PrivateKey:
     return ec.generate_private_key(algorithm.curve) if algorithm.curve else ed448.Ed448PrivateKey.generate()
 
 
+class _Common(NamedTuple):
+    """What all certificates of a profile under a signer share."""
+
+    builder: x509.CertificateBuilder
+    key: PrivateKey
+    digest: Digest
+
+
 @functools.lru_cache(maxsize=MAX_CACHED)
-def _constant(profile: Profile, signer: Signer) -> x509.CertificateBuilder:
+def _common(profile: Profile, signer: Signer) -> _Common:
     builder = x509.CertificateBuilder().issuer_name(signer.subject)
     for extension, critical in _extensions(profile, signer):
         builder = builder.add_extension(extension, critical)
-    return builder
+    algorithm = algorithm_of(signer.spki)
+    return _Common(builder, throwaway(algorithm), cast("Digest", algorithm.digest))
 
 
 def _extensions(profile: Profile, signer: Signer) -> list[Extension]:

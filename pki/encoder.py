@@ -54,6 +54,7 @@ def expected_tbs(profile: Profile, claim: Claim, signer: Signer) -> bytes:
     return _template(profile, signer).tbs(claim)
 
 
+@functools.lru_cache(maxsize=MAX_CACHED)
 def signature_algorithm(spki: bytes) -> bytes:
     """Return the AlgorithmIdentifier (DER) of signatures by the holder of a key."""
     encoded: bytes = algos.SignedDigestAlgorithm({"algorithm": SIGNATURES[algorithm_of(spki)]}).dump()

@@ -6,7 +6,9 @@ Ref: RFC 5280 sections 4.1.2.2 (serial number), 4.1.2.5 (validity).
 import re
 from datetime import datetime, timedelta
 
-from pki.algorithm import algorithm_of
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from pki.algorithm import PublicKey, load_public_key
 from pki.errors import ProfileError, RequestRefused
 from pki.model import NEVER, Claim, Profile, Signer
 
@@ -28,15 +30,16 @@ def check_fit(profile: Profile, common_name: str) -> None:
         raise RequestRefused(f"{common_name!r} is no name for profile {profile}", hint="Check the serial number.")
 
 
-def check_claim(profile: Profile, claim: Claim, signer: Signer) -> None:
-    """Refuse a claim that the profile, or this signer, can't carry.
+def fitting_key(profile: Profile, claim: Claim, signer: Signer) -> PublicKey:
+    """Return the key of a claim that the profile and this signer can carry.
 
     Raises:
         RequestRefused: The name, key or organisation does not fit.
         ProfileError: The serial number, the period, or what the signer publishes does not fit.
     """
     check_fit(profile, claim.common_name)
-    if algorithm_of(claim.spki) is not profile.algorithm:
+    key = load_public_key(claim.spki)
+    if not _is_on(key, profile.algorithm.curve):
         raise RequestRefused(f"the key of '{claim.common_name}' is not {profile.key}, as profile {profile} asks")
     if not 0 < len(claim.organization) <= MAX_TEXT or not claim.organization.isprintable():
         raise RequestRefused(f"the organisation of '{claim.common_name}' is not 1 to {MAX_TEXT} printable characters")
@@ -45,6 +48,7 @@ def check_claim(profile: Profile, claim: Claim, signer: Signer) -> None:
         problem = f"the serial number has {claim.serial.bit_length()} bits, not {SERIAL_BITS[0]} to {SERIAL_BITS[-1]}"
     if problem:
         raise ProfileError(f"no certificate for '{claim.common_name}' by profile {profile}: {problem}")
+    return key
 
 
 def alternative_hosts(profile: Profile, claim: Claim) -> tuple[str, ...]:
@@ -71,6 +75,13 @@ def check_life(profile: Profile, not_after: datetime, now: datetime) -> None:
             f" and this one would end on {not_after:%Y-%m-%d}, in {left} days",
             hint="Hold a ceremony for a new issuing CA, or claim a new certificate.",
         )
+
+
+def _is_on(key: PublicKey, curve: ec.EllipticCurve | None) -> bool:
+    """Tell whether a key is on a curve, or is Ed448 where there is none."""
+    if isinstance(key, ec.EllipticCurvePublicKey):
+        return curve is not None and key.curve.name == curve.name
+    return curve is None
 
 
 def _wrong_names(profile: Profile, claim: Claim) -> str:
