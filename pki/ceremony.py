@@ -33,6 +33,7 @@ from pki.ledger import Ledger, create_ledger, open_ledger
 from pki.parts import SERVER_PASSPHRASE, Part, Parts, ServerPart
 from pki.plan import Layout, Plan, read_plan
 from pki.profile import Claim, Profile, load_profile
+from pki.revocation import StatusAuthority
 from pki.roles import OFFICER, require
 from pki.secret import kept_secret
 from pki.tokens import Tokens
@@ -86,19 +87,40 @@ def renew(directory: Path, family: str, reason: str, occasion: Occasion = Occasi
         return _hold(layout, plan, actor, occasion, [f"ordered {renewal.name}: {renewal.reason}"])
 
 
+def publish_root_lists(directory: Path, occasion: Occasion = Occasion()) -> list[str]:
+    """Publish the CRLs of roots and intermediate CAs, as far as they need it; the token of the roots has to be there.
+
+    Raises:
+        RequestRefused: The caller is no officer.
+        KeystoreError: A token is away.
+    """
+    layout = Layout(directory)
+    plan = read_plan(layout.plan)
+    actor = require(plan, OFFICER)
+    done: list[str] = []
+    with _alone(layout), _opened(layout, plan, Circumstances(actor, (), done), occasion.say) as ceremony:
+        ceremony.publish()
+    return done
+
+
 def _hold(layout: Layout, plan: Plan, actor: str, occasion: Occasion, done: list[str]) -> list[str]:
     for sentence in done:
         occasion.say(sentence)
     create_ledger(layout.ledger)
-    ledger = open_ledger(layout.ledger, actor)
+    with _opened(layout, plan, Circumstances(actor, occasion.witnesses, done), occasion.say) as ceremony:
+        ceremony.hold()
+    return done
+
+
+@contextmanager
+def _opened(layout: Layout, plan: Plan, circumstances: Circumstances, say: Say) -> Iterator["_Ceremony"]:
+    ledger = open_ledger(layout.ledger, circumstances.actor)
     tokens = Tokens(plan, layout.directory)
     try:
-        ceremony = _Ceremony(plan, layout, tokens, ledger, Circumstances(actor, occasion.witnesses, done), occasion.say)
-        ceremony.hold()
+        yield _Ceremony(plan, layout, tokens, ledger, circumstances, say)
     finally:
         tokens.close()
         ledger.close()
-    return done
 
 
 @contextmanager
@@ -137,7 +159,28 @@ class _Ceremony:
         for server in parts.servers:
             if not self.layout.certificate(server.name).exists():
                 self._serve(server, parts)
+        self._list(parts)
         self._testify(parts, told)
+
+    def publish(self) -> None:
+        """Publish the lists of the CAs that sleep, after opening their tokens."""
+        parts = table.all_parts(self.plan, table.read_renewals(self.layout))
+        for part in parts.keys:
+            if part.lists:
+                self.tokens.open(part.token)
+        self._list(parts)
+
+    def _list(self, parts: Parts) -> None:
+        for part in parts.keys:
+            if part.lists and self.tokens.is_open(part.token) and self._source(part, parts).publish(self.layout.crls):
+                self._tell(f"published the CRL of {part.name}", "crl-published", part.name)
+
+    def _source(self, part: Part, parts: Parts) -> StatusAuthority:
+        issued = [self.layout.load(name) for name in parts.names() if parts.issuer(name) == part.name != name]
+        serials = frozenset(f"{certificate.serial_number:X}" for certificate in issued)
+        authority = self._authority(part)
+        certificate = self.layout.load(part.name)
+        return StatusAuthority(part.environment, certificate, authority, self.ledger, serials, table.ROOT_CRL_PERIOD)
 
     def _parts(self) -> Parts:
         parts = table.all_parts(self.plan, table.read_renewals(self.layout))
@@ -157,7 +200,8 @@ class _Ceremony:
         certificate = self.layout.load(part.name)
         keystore = self.tokens.open(part.token)
         keystore.bind(part.name, spki_of(certificate))
-        return authority_of(part.name, certificate, keystore)
+        urls = self.plan.urls.of(part.name, online=part.online)
+        return authority_of(part.name, certificate, keystore, *urls)
 
     def _key(self, part: Part) -> bytes:
         keystore = self.tokens.open(part.token)

@@ -20,7 +20,7 @@ from pki.environment import E, Environment, Ship, Test
 from pki.errors import PkiError, ProfileError, RequestRefused
 from pki.issuer import Hierarchy, Issuer
 from pki.keystore import Keystore
-from pki.ledger import KeyRecord, Ledger, Quota, Reason, open_ledger
+from pki.ledger import KeyRecord, Ledger, Quota, Reason, Revocation, open_ledger
 from pki.parts import (
     BENCH_ROOT,
     RECORDS,
@@ -38,6 +38,7 @@ from pki.secret import secret
 from pki.tokens import Tokens
 
 LATEST_WARNING = timedelta(days=365)
+LIST_WARNING = timedelta(days=30)
 SHARE_WARNING = 10
 """An end is announced when a tenth of the life is left, but no earlier than `LATEST_WARNING`."""
 
@@ -108,7 +109,9 @@ class Factory:
 
     def authority(self, name: str) -> Authority:
         """Return a CA or signer whose key is in a token of daily work."""
-        return authority_of(name, self.certificates[name], self.keystores[self.parts.key(name).token])
+        part = self.parts.key(name)
+        urls = self.plan.urls.of(name, online=part.online)
+        return authority_of(name, self.certificates[name], self.keystores[part.token], *urls)
 
     def authorities(self, environment: type[Environment]) -> tuple[Authority, ...]:
         """Return every generation of an environment's issuing CA, oldest first: each answers for what it issued."""
@@ -191,7 +194,7 @@ class Factory:
             problems += self._end(name, certificate)
         undone = [part.name for part in self.parts.keys if part.name not in self.certificates]
         problems += [f"the renewal {name} was ordered and is not made: hold the ceremony" for name in undone]
-        return problems + self.ledger_problems()
+        return problems + (self.ledger_problems() or self._list_problems())
 
     def daily_keys(self) -> tuple[Part, ...]:
         """Return the keys that daily work needs; roots and the firmware signer sleep between ceremonies."""
@@ -206,6 +209,34 @@ class Factory:
         end = certificate.not_valid_after_utc
         notice = min(LATEST_WARNING, (end - certificate.not_valid_before_utc) / SHARE_WARNING)
         return [f"certificate {name} ends on {end:%Y-%m-%d}"] if end < datetime.now(UTC) + notice else []
+
+    def _list_problems(self) -> list[str]:
+        problems = []
+        for part in self.parts.keys:
+            newest = self.ledger.newest_crl(part.name)
+            notice = LIST_WARNING if part.lists else timedelta(0)
+            if newest and newest.next_update < datetime.now(UTC) + notice:
+                step = "'pki crl --roots' with the token of the roots" if part.lists else "'pki crl'"
+                problems.append(f"the CRL of {part.name} ends on {newest.next_update:%Y-%m-%d}: run {step}")
+        return problems
+
+    def revoke_part(self, name: str, reason: Reason, detail: str) -> str:
+        """Revoke the certificate of a CA or TLS server that another CA signed; return its serial number.
+
+        The list of the CA above tells it: 'pki crl', or 'pki crl --roots' if that CA sleeps.
+
+        Raises:
+            RequestRefused: The plan has roles and the caller is no officer, or nothing above could tell it.
+        """
+        require(self.plan, OFFICER)
+        if name not in self.parts.names() or self.parts.issuer(name) in (name, BENCH_ROOT):
+            able = [one for one in self.parts.names() if self.parts.issuer(one) not in (one, BENCH_ROOT)]
+            raise RequestRefused(f"'{name}' can't be revoked", hint=f"These can: {', '.join(able)}.")
+        found = self.layout.load(name)
+        serial = f"{found.serial_number:X}"
+        end = found.not_valid_after_utc
+        self.ledger.revoke_once(Revocation(self.parts.issuer(name), serial, reason, detail, end))
+        return serial
 
     def ledger_problems(self) -> list[str]:
         """Return what is missing or damaged in the ledger, one sentence each."""
@@ -256,7 +287,7 @@ def open_factory(directory: Path, actor: str = "") -> Factory:
 
 def daily_keys(parts: Parts) -> tuple[Part, ...]:
     """Return the keys that daily work needs."""
-    return tuple(part for part in parts.keys if part.profile in {"issuing", "records", "audit"})
+    return tuple(part for part in parts.keys if part.online)
 
 
 def grant_quota(directory: Path, work_order: str, units: int, rework: int, actor: str) -> None:

@@ -8,7 +8,7 @@ import json
 import re
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from cryptography import x509
@@ -26,6 +26,8 @@ SERVER_PASSPHRASE = "server-key"
 ENDING = 3
 """A server's certificate is renewed by the next ceremony when a third of its life is left."""
 MAX_REASON = 200
+ROOT_CRL_PERIOD = timedelta(days=400)
+"""How long the list of a CA that sleeps is good: ceremonies may be a year apart."""
 _NAME = re.compile(r"[a-z-]+-[0-9]{1,4}")
 
 
@@ -41,6 +43,21 @@ class Part:
     """Name of the token in the plan."""
     issuer: str
     """Name of the part that signs the certificate; its own if it signs itself."""
+
+    @property
+    def environment(self) -> str:
+        """Return the name of the environment that a CA belongs to."""
+        return self.name.partition("-")[0]
+
+    @property
+    def online(self) -> bool:
+        """Tell whether daily work needs the key; the others sleep between ceremonies."""
+        return self.profile in {"issuing", RECORDS, AUDIT}
+
+    @property
+    def lists(self) -> bool:
+        """Tell whether it is a CA above others, which tells their revocation by a list from each ceremony."""
+        return self.profile in {"root", "root-2", "intermediate"}
 
 
 @dataclass(frozen=True)

@@ -41,6 +41,11 @@ class Layout:
         """Return the folder of the renewals that were ordered, each with its reason."""
         return self.directory / "renewals"
 
+    @property
+    def crls(self) -> Path:
+        """Return the folder in which revocation lists are published."""
+        return self.directory / "crl"
+
     def certificate(self, name: str) -> Path:
         """Return the path of a CA's or server's certificate."""
         return self.directory / "certificates" / f"{name}.pem"

@@ -94,6 +94,12 @@ class UrlsPlan:
     crl: str = ""
     """Folder of the CRLs; each CA's is `<name>.crl` in it."""
     ocsp: str = ""
+    """The responder; it answers for CAs whose keys are in tokens of daily work."""
+
+    def of(self, name: str, *, online: bool) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Return where the revocations of a CA are told: its CRL's and its responder's URLs."""
+        crls = (f"{self.crl}/{name}.crl",) if self.crl else ()
+        return crls, ((self.ocsp,) if self.ocsp and online else ())
 
 
 @dataclass(frozen=True)
