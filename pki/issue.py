@@ -16,8 +16,9 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from pki.authority import Authority, authority_of, spki_of
-from pki.environment import E, Environment, Ship, Test
+from pki.environment import E, Environment, Plant, Ship, Test
 from pki.errors import PkiError, ProfileError, RequestRefused
+from pki.identity import Identity
 from pki.issuer import Hierarchy, Issuer
 from pki.keystore import Keystore
 from pki.ledger import KeyRecord, Ledger, Quota, Reason, Revocation, open_ledger
@@ -94,6 +95,32 @@ class Factory:
             raise RequestRefused(f"{unit} has no living {environment.name} certificate of {profile}", hint=hint)
         issuer.revoke(certificate, reason, detail)
         return certificate.serial
+
+    def station_identity(self, name: str) -> ServerFiles:
+        """Return what a station or service shows as a TLS client: asked again, it is renewed when its time comes.
+
+        Raises:
+            RequestRefused: It was revoked, its key is lost, or the plan has roles and the caller is no issuer.
+            KeystoreError: The HSM is away, and a certificate is needed now.
+        """
+        require(self.plan, ISSUER)
+        return self._identity(name, "")
+
+    def allow_identity(self, name: str, reason: str) -> ServerFiles:
+        """Make a station's next identity after its last was revoked.
+
+        Raises:
+            RequestRefused: The plan has roles and the caller is no officer.
+            KeystoreError: The HSM is away.
+        """
+        require(self.plan, OFFICER)
+        return self._identity(name, reason)
+
+    def _identity(self, name: str, reason: str) -> ServerFiles:
+        passphrase = secret(SERVER_PASSPHRASE, self.layout.directory)
+        folder = self.layout.identity(name)
+        identity = Identity(name, folder, self._issuer(Plant), self.ledger, passphrase.encode())
+        return ServerFiles(*identity.current(reason), passphrase)
 
     def _issuer(self, environment: type[E]) -> Issuer[E]:
         issuing = self.current(f"{environment.name}-issuing")

@@ -46,6 +46,10 @@ class Layout:
         """Return the folder in which revocation lists are published."""
         return self.directory / "crl"
 
+    def identity(self, name: str) -> Path:
+        """Return the folder of a station's or service's own certificates and encrypted keys."""
+        return self.directory / "identities" / name
+
     def certificate(self, name: str) -> Path:
         """Return the path of a CA's or server's certificate."""
         return self.directory / "certificates" / f"{name}.pem"
