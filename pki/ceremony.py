@@ -180,7 +180,7 @@ class _Ceremony:
         serials = frozenset(f"{certificate.serial_number:X}" for certificate in issued)
         authority = self._authority(part)
         certificate = self.layout.load(part.name)
-        return StatusAuthority(part.environment, certificate, authority, self.ledger, serials, table.ROOT_CRL_PERIOD)
+        return StatusAuthority(certificate, authority, self.ledger, serials, table.ROOT_CRL_PERIOD)
 
     def _parts(self) -> Parts:
         parts = table.all_parts(self.plan, table.read_renewals(self.layout))

@@ -243,7 +243,9 @@ class _Parts:
 
     @property
     def common_name(self) -> str:
-        return dict(self.subject).get("common_name", "")
+        """The unit's name; IEEE 802.1AR has it in the serial number."""
+        values = dict(self.subject)
+        return values.get("common_name") or values.get("serial_number", "")
 
     @property
     def organization(self) -> str:
@@ -254,7 +256,7 @@ def _read(request: bytes) -> _Parts:
     try:
         info = csr.CertificationRequest.load(request, strict=True)["certification_request_info"]
         return _Parts(_subject(info["subject"]), _requested_names(info), info["subject_pk_info"].dump())
-    except (ValueError, TypeError, KeyError, AttributeError) as error:  # what asn1crypto raises for garbage
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:  # asn1crypto given garbage
         raise RequestRefused("the certificate request is not PKCS#10", hint="Send PKCS#10 in base64.") from error
 
 
@@ -274,7 +276,7 @@ def _shown(certificate: bytes) -> _Parts:
             bytes(part["extn_value"]) for part in body["extensions"] if part["extn_id"].native == "subject_alt_name"
         ]
         return _Parts(_subject(body["subject"]), b"".join(names), body["subject_public_key_info"].dump())
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise Unauthenticated("the TLS client certificate can't be read") from error
 
 

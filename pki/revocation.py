@@ -33,10 +33,11 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed448
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import ocsp
 
-from pki.algorithm import Algorithm, algorithm_of, verify
+from pki.algorithm import Algorithm, algorithm_of
 from pki.authority import BACKDATED, Authority, spki_of
 from pki.cms import key_identifier
-from pki.errors import KeystoreError, PkiError, ProfileError
+from pki.encoder import SIGNATURES
+from pki.errors import PkiError, ProfileError
 from pki.ledger import Ledger, Reason
 from pki.ledger.revocations import CrlRecord, Revoked
 
@@ -56,12 +57,6 @@ _FLAGS = {
     Reason.PRIVILEGE_WITHDRAWN: x509.ReasonFlags.privilege_withdrawn,
 }
 """`unspecified` is told by silence (RFC 5280 section 5.3.1)."""
-_SIGNATURES = {
-    Algorithm.P256: "sha256_ecdsa",
-    Algorithm.P384: "sha384_ecdsa",
-    Algorithm.P521: "sha512_ecdsa",
-    Algorithm.ED448: "ed448",
-}
 _Digest = hashes.SHA256 | hashes.SHA384 | hashes.SHA512 | None
 _EXTENSIONS: dict[Reason, list[x509.Extension[x509.ExtensionType]]] = {
     reason: [x509.Extension(x509.CRLReason.oid, critical=False, value=x509.CRLReason(flag))]
@@ -74,7 +69,6 @@ Status = Revoked | Literal["good", "unknown"]
 class StatusAuthority:
     """One CA, as those who ask about its certificates see it; its key must be bound in the keystore."""
 
-    environment: str
     certificate: x509.Certificate
     authority: Authority
     ledger: Ledger
@@ -93,7 +87,7 @@ class StatusAuthority:
         revoked = self.ledger.revoked(self.name, serial)
         if revoked:
             return revoked
-        return "good" if serial in self.others or self.ledger.claimed(self.environment, serial) else "unknown"
+        return "good" if serial in self.others or self.ledger.claimed(self.name, serial) else "unknown"
 
     def publish(self, folder: Path, *, force: bool = False) -> bool:
         """Write `<name>.crl` (DER) if something changed or half of the last one's time is over; tell whether it did.
@@ -160,7 +154,7 @@ def sign_crl(authority: Authority, draft: x509.CertificateRevocationList) -> byt
     """
     tbs = draft.tbs_certlist_bytes
     parts = asn1_crl.CertificateList.load(draft.public_bytes(Encoding.DER))
-    parts["signature"] = _signature(authority, tbs)
+    parts["signature"] = authority.sign(tbs)
     encoded: bytes = parts.dump()
     if x509.load_der_x509_crl(encoded).tbs_certlist_bytes != tbs:
         raise ProfileError(f"the signed CRL of {authority.label} differs from its draft")
@@ -174,13 +168,6 @@ def _entry(revoked: Revoked) -> x509.RevokedCertificate:
 
 def _naive(moment: datetime) -> datetime:
     return moment.replace(microsecond=0, tzinfo=None)
-
-
-def _signature(authority: Authority, tbs: bytes) -> bytes:
-    signature = authority.keystore.sign(authority.label, tbs)
-    if not verify(authority.signer.spki, tbs, signature):
-        raise KeystoreError(f"the HSM signed with another key than '{authority.label}'")
-    return signature
 
 
 @functools.cache
@@ -350,8 +337,8 @@ def sign_ocsp(authority: Authority, tbs: bytes) -> bytes:
     basic = asn1_ocsp.BasicOCSPResponse(
         {
             "tbs_response_data": asn1_ocsp.ResponseData.load(tbs),
-            "signature_algorithm": {"algorithm": _SIGNATURES[algorithm_of(authority.signer.spki)]},
-            "signature": _signature(authority, tbs),
+            "signature_algorithm": {"algorithm": SIGNATURES[algorithm_of(authority.signer.spki)]},
+            "signature": authority.sign(tbs),
         }
     )
     response = {"response_type": "basic_ocsp_response", "response": core.ParsableOctetString(basic.dump())}

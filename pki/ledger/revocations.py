@@ -104,11 +104,11 @@ class Revocations(Database):
         with self.reading() as connection:
             return connection.scalar(newest) or 0
 
-    def claimed(self, environment: str, serial: str) -> bool:
-        """Tell whether a unit's certificate of this environment has this serial number."""
-        wanted = select(ClaimRow.key_id).join(KeyRow, KeyRow.id == ClaimRow.key_id)
+    def claimed(self, authority: str, serial: str) -> bool:
+        """Tell whether a unit's certificate by this CA has this serial number."""
         with self.reading() as connection:
-            found = wanted.where(ClaimRow.serial == serial, KeyRow.environment == environment)
+            wanted = select(ClaimRow.key_id).join(KeyRow, KeyRow.id == ClaimRow.key_id)
+            found = wanted.where(ClaimRow.serial == serial, KeyRow.environment == authority.partition("-")[0])
             return connection.scalar(found) is not None
 
     def newest_crl(self, authority: str) -> CrlRecord | None:

@@ -99,7 +99,6 @@ def status_authorities(factory: Factory) -> list[StatusAuthority]:
     issued = [*factory.certificates.values(), *leaves]
     return [
         StatusAuthority(
-            environment=world.name,
             certificate=factory.certificates[authority.label],
             authority=authority,
             ledger=factory.ledger,

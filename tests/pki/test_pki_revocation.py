@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from pkilint.bin import lint_crl
 from sqlalchemy import insert
 
-from pki.authority import authority_of
+from pki.authority import authority_of, spki_of
 from pki.environment import Test
 from pki.errors import KeystoreError, PkiError
 from pki.issue import Factory
@@ -29,7 +29,7 @@ LATER = datetime(2040, 1, 1, tzinfo=UTC)
 def source(factory: Factory) -> StatusAuthority:
     certificate = factory.certificates["test-issuing"]
     authority = authority_of("test-issuing", certificate, factory.keystore)
-    return StatusAuthority("test", certificate, authority, factory.ledger)
+    return StatusAuthority(certificate, authority, factory.ledger)
 
 
 @pytest.fixture
@@ -104,6 +104,29 @@ def test_pkilint_finds_no_fault(source, certificate, issuer, tmp_path, capsys):
     source.publish(tmp_path)
     assert lint_crl.main(["lint", "-t", "CRL", "-p", "PKIX", "-s", "NOTICE", f"{tmp_path}/test-issuing.crl"]) == 0
     assert not capsys.readouterr().out.strip()
+
+
+def test_root_lists_its_cas(factory, issuer, certificate, tmp_path):
+    """A root's key is bound in a ceremony only; then openssl can check the whole chain."""
+    root, roots, crls, chain = (
+        factory.certificates["test-root"],
+        *(tmp_path / name for name in ("r.pem", "c.pem", "l.pem")),
+    )
+    factory.keystore.bind("test-root", spki_of(root))
+    for name in ("test-root", "test-issuing"):
+        authority = authority_of(name, factory.certificates[name], factory.keystore)
+        StatusAuthority(factory.certificates[name], authority, factory.ledger).publish(tmp_path)
+    lists = [x509.load_der_x509_crl(path.read_bytes()) for path in tmp_path.glob("*.crl")]
+    crls.write_bytes(b"".join(found.public_bytes(Encoding.PEM) for found in lists))
+    roots.write_bytes(root.public_bytes(Encoding.PEM))
+    chain.write_text(certificate.chain_pem)
+    command = ("openssl", "verify", "-crl_check_all", "-x509_strict", "-CAfile", roots, "-untrusted", chain)
+    assert run(*command, "-CRLfile", crls, chain).returncode == 0
+    serial = f"{factory.certificates['test-issuing'].serial_number:X}"
+    factory.ledger.revoke_once(Revocation("test-root", serial, Reason.CA_COMPROMISE, "", LATER))
+    StatusAuthority(root, authority_of("test-root", root, factory.keystore), factory.ledger).publish(tmp_path)
+    crls.write_bytes(x509.load_der_x509_crl((tmp_path / "test-root.crl").read_bytes()).public_bytes(Encoding.PEM))
+    assert "certificate revoked" in run(*command, "-CRLfile", crls, chain).stderr
 
 
 def test_nothing_is_signed_while_nothing_changed(source, issuer, certificate, tmp_path):

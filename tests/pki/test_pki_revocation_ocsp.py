@@ -29,7 +29,7 @@ Status = ocsp.OCSPResponseStatus
 def responder(factory: Factory) -> Responder:
     certificate = factory.certificates["test-issuing"]
     authority = authority_of("test-issuing", certificate, factory.keystore)
-    return Responder([StatusAuthority("test", certificate, authority, factory.ledger, frozenset({"ABC"}))])
+    return Responder([StatusAuthority(certificate, authority, factory.ledger, frozenset({"ABC"}))])
 
 
 @pytest.fixture
