@@ -3,6 +3,7 @@
 Each curve has the one hash that fits its strength (RFC 5480 section 4, BSI TR-02102-1), so no caller chooses a hash.
 """
 
+import functools
 from enum import StrEnum
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
@@ -13,6 +14,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat,
 from pki.errors import RequestRefused
 
 MAX_SPKI_BYTES = 1024
+MAX_CACHED = 256
+"""Keys that were parsed: one key is looked at several times on its way to a certificate."""
 PublicKey = ec.EllipticCurvePublicKey | ed448.Ed448PublicKey
 
 
@@ -48,6 +51,7 @@ _DIGESTS: dict[Algorithm, hashes.HashAlgorithm] = {
 _BY_CURVE = {curve.name: algorithm for algorithm, curve in _CURVES.items()}
 
 
+@functools.lru_cache(maxsize=MAX_CACHED)
 def load_public_key(spki: bytes) -> PublicKey:
     """Parse a SubjectPublicKeyInfo (DER) of an algorithm that we use.
 

@@ -1,4 +1,4 @@
-"""The first encoder: the certificate of a profile, claim and signer, signed by a throwaway key.
+"""The first encoder: the certificate of a profile, claim and signer, with a throwaway signature.
 
 Its TBS is what the HSM will sign, if it stands every check. What is the same for every certificate of a profile and
 signer is built once.
@@ -11,13 +11,13 @@ from typing import NamedTuple, cast
 from cryptography import x509
 from cryptography.hazmat import asn1
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec, ed448
 from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsageOID, NameOID
 
-from pki.algorithm import Algorithm, algorithm_of, load_public_key
+from pki.algorithm import algorithm_of, load_public_key
 from pki.fit import alternative_hosts, fitting_key
 from pki.model import Claim, Profile, Signer
 from pki.rules import KEY_USAGES
+from pki.throwaway import PrivateKey, throwaway
 
 ATTRIBUTES = {
     "C": NameOID.COUNTRY_NAME,
@@ -34,7 +34,6 @@ PURPOSES = {
 }
 HARDWARE_MODULE_NAME = x509.ObjectIdentifier("1.3.6.1.5.5.7.8.4")
 MAX_CACHED = 256
-PrivateKey = ec.EllipticCurvePrivateKey | ed448.Ed448PrivateKey
 Digest = hashes.SHA256 | hashes.SHA384 | hashes.SHA512 | None
 Extension = tuple[x509.ExtensionType, bool]
 
@@ -48,7 +47,7 @@ class _HardwareModuleName:
 
 
 def draft(profile: Profile, claim: Claim, signer: Signer) -> x509.Certificate:
-    """Return the certificate signed by a throwaway key of the signer's algorithm.
+    """Return the certificate with a throwaway signature of the signer's algorithm.
 
     Raises:
         RequestRefused: The claim's name, key or organisation does not fit the profile.
@@ -81,12 +80,6 @@ def subject_name(profile: Profile, claim: Claim) -> x509.Name:
         "serialNumber": claim.common_name,
     }
     return x509.Name([x509.NameAttribute(ATTRIBUTES[part], values[part]) for part in profile.subject])
-
-
-@functools.cache
-def throwaway(algorithm: Algorithm) -> PrivateKey:
-    """Return this process' key for drafts; it is trusted by nobody and never stored."""
-    return ec.generate_private_key(algorithm.curve) if algorithm.curve else ed448.Ed448PrivateKey.generate()
 
 
 class _Common(NamedTuple):

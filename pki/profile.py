@@ -15,13 +15,14 @@ from typing import Any
 from cryptography import x509
 
 from pki.algorithm import spki_bytes
-from pki.draft import draft, subject_name, throwaway
+from pki.draft import draft, subject_name
 from pki.errors import ProfileError
 from pki.fit import check_fit
 from pki.lint import check_bytes, lint
 from pki.model import NEVER, Claim, Profile, Signer
 from pki.rules import check_profile, nearest
 from pki.table import load_toml, parse_table
+from pki.throwaway import throwaway
 
 __all__ = [
     "Claim",
