@@ -194,7 +194,7 @@ def allow_enrolment(ledger: Ledger, entropy: bytes, owner: Owner, work_order: st
     code = base64.b32encode(entropy).decode()
     expires = datetime.now(UTC) + lasts
     ledger.add_enrolment(
-        Enrolment(**vars(owner), work_order=work_order, digest=code_digest(owner, code), expires=expires)
+        Enrolment(owner.unit, owner.environment, owner.profile, work_order, code_digest(owner, code), expires)
     )
     return "-".join(code[start : start + 4] for start in range(0, len(code), 4))
 

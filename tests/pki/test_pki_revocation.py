@@ -106,27 +106,28 @@ def test_pkilint_finds_no_fault(source, certificate, issuer, tmp_path, capsys):
     assert not capsys.readouterr().out.strip()
 
 
-def test_root_lists_its_cas(factory, issuer, certificate, tmp_path):
-    """A root's key is bound in a ceremony only; then openssl can check the whole chain."""
-    root, roots, crls, chain = (
-        factory.certificates["test-root"],
-        *(tmp_path / name for name in ("r.pem", "c.pem", "l.pem")),
-    )
-    factory.keystore.bind("test-root", spki_of(root))
+def publish_lists(factory: Factory, folder: Path) -> None:
+    """The lists of root and issuing CA, in one PEM file."""
     for name in ("test-root", "test-issuing"):
         authority = authority_of(name, factory.certificates[name], factory.keystore)
-        StatusAuthority(factory.certificates[name], authority, factory.ledger).publish(tmp_path)
-    lists = [x509.load_der_x509_crl(path.read_bytes()) for path in tmp_path.glob("*.crl")]
-    crls.write_bytes(b"".join(found.public_bytes(Encoding.PEM) for found in lists))
+        StatusAuthority(factory.certificates[name], authority, factory.ledger).publish(folder)
+    lists = [x509.load_der_x509_crl(path.read_bytes()) for path in folder.glob("*.crl")]
+    (folder / "lists.pem").write_bytes(b"".join(found.public_bytes(Encoding.PEM) for found in lists))
+
+
+def test_root_lists_its_cas(factory, certificate, tmp_path):
+    """A root's key is bound in a ceremony only; then openssl can check the whole chain."""
+    root, roots, chain = factory.certificates["test-root"], tmp_path / "roots.pem", tmp_path / "chain.pem"
+    factory.keystore.bind("test-root", spki_of(root))
     roots.write_bytes(root.public_bytes(Encoding.PEM))
     chain.write_text(certificate.chain_pem)
     command = ("openssl", "verify", "-crl_check_all", "-x509_strict", "-CAfile", roots, "-untrusted", chain)
-    assert run(*command, "-CRLfile", crls, chain).returncode == 0
+    publish_lists(factory, tmp_path)
+    assert run(*command, "-CRLfile", tmp_path / "lists.pem", chain).returncode == 0
     serial = f"{factory.certificates['test-issuing'].serial_number:X}"
     factory.ledger.revoke_once(Revocation("test-root", serial, Reason.CA_COMPROMISE, "", LATER))
-    StatusAuthority(root, authority_of("test-root", root, factory.keystore), factory.ledger).publish(tmp_path)
-    crls.write_bytes(x509.load_der_x509_crl((tmp_path / "test-root.crl").read_bytes()).public_bytes(Encoding.PEM))
-    assert "certificate revoked" in run(*command, "-CRLfile", crls, chain).stderr
+    publish_lists(factory, tmp_path)
+    assert "certificate revoked" in run(*command, "-CRLfile", tmp_path / "lists.pem", chain).stderr
 
 
 def test_nothing_is_signed_while_nothing_changed(source, issuer, certificate, tmp_path):
