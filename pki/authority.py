@@ -54,12 +54,15 @@ class Authority:
     keystore: Keys
 
     def issue(self, profile: Profile, claim: Claim, *, bulk: bool = False) -> x509.Certificate:
-        """Return the signed certificate of a claim; in bulk, pkilint saw a sample of the profile only.
+        """Return the signed certificate of a claim: what `prepare` checks, as `complete` signs it."""
+        return self.complete(self.prepare(profile, claim, bulk=bulk))
+
+    def prepare(self, profile: Profile, claim: Claim, *, bulk: bool = False) -> bytes:
+        """Return the TBSCertificate (DER) of a claim, checked; in bulk, pkilint saw a sample of the profile only.
 
         Raises:
             RequestRefused: The claim's name or key does not fit the profile.
             ProfileError: The draft is not what the profile says, or this CA's own certificate has ended.
-            KeystoreError: The HSM does not sign, or signs with another key.
         """
         now = datetime.now(UTC)
         _refuse_ended(self.signer.not_after, now)
@@ -68,7 +71,20 @@ class Authority:
         check_bytes(unsigned, profile, claim, self.signer)
         if not bulk:
             lint(unsigned, profile)
-        return self._signed(unsigned.tbs_certificate_bytes)
+        return unsigned.tbs_certificate_bytes
+
+    def complete(self, tbs: bytes) -> x509.Certificate:
+        """Return the certificate of a prepared TBSCertificate, its signature verified.
+
+        Raises:
+            KeystoreError: The HSM does not sign, or signs with another key.
+            ProfileError: What came out says something else than was checked.
+        """
+        encoded = sequence(tbs, signature_algorithm(self.signer.spki), bit_string(self.sign(tbs)))
+        certificate = x509.load_der_x509_certificate(encoded)
+        if certificate.tbs_certificate_bytes != tbs:
+            raise ProfileError("the signed certificate differs from the checked draft")
+        return certificate
 
     def sign(self, data: bytes) -> bytes:
         """Return the signature over `data`, verified with this CA's public key.
@@ -80,13 +96,6 @@ class Authority:
         if not verify(self.signer.spki, data, signature):
             raise KeystoreError(f"the HSM signed with another key than '{self.label}'")
         return signature
-
-    def _signed(self, tbs: bytes) -> x509.Certificate:
-        encoded = sequence(tbs, signature_algorithm(self.signer.spki), bit_string(self.sign(tbs)))
-        certificate = x509.load_der_x509_certificate(encoded)
-        if certificate.tbs_certificate_bytes != tbs:
-            raise ProfileError("the signed certificate differs from the checked draft")
-        return certificate
 
 
 def spki_of(certificate: x509.Certificate) -> bytes:
@@ -102,8 +111,16 @@ def authority_of(
     ocsp_urls: tuple[str, ...] = (),
 ) -> Authority:
     """Return the CA of a certificate, its key to be bound in the keystore under `label`, and where it publishes."""
-    end = certificate.not_valid_after_utc
-    return Authority(label, Signer(certificate.subject, spki_of(certificate), end, crl_urls, ocsp_urls), keystore)
+    end, limit = certificate.not_valid_after_utc, _path_length(certificate)
+    signer = Signer(certificate.subject, spki_of(certificate), end, crl_urls, ocsp_urls, limit)
+    return Authority(label, signer, keystore)
+
+
+def _path_length(certificate: x509.Certificate) -> int | None:
+    try:
+        return certificate.extensions.get_extension_for_class(x509.BasicConstraints).value.path_length
+    except x509.ExtensionNotFound:
+        return None
 
 
 def self_signer(profile: Profile, claim: Claim) -> Signer:

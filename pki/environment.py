@@ -3,10 +3,15 @@
 `Key[Test]` given to an `Issuer[Ship]` is an error for mypy, and is refused again when it runs.
 """
 
+import functools
+import hashlib
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import ClassVar, Generic, TypeVar
+
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from pki.errors import RequestRefused
 
@@ -77,16 +82,49 @@ class Certificate(Generic[E]):
     profile: str
     version: int
     der: bytes
-    pem: str
-    chain_pem: str
-    """Leaf first, then the issuing CA; without the root."""
+    above: str
+    """The CAs that it presents after itself, PEM, without the root."""
     serial: str
     """Serial number, upper-case hexadecimal."""
-    sha256: str
-    subject: str
-    issuer: str
-    not_before: datetime
-    not_after: datetime
+
+    @property
+    def pem(self) -> str:
+        """Return the certificate as PEM."""
+        return self._parsed.public_bytes(Encoding.PEM).decode()
+
+    @property
+    def chain_pem(self) -> str:
+        """Return what is presented: leaf first, then the issuing CA; without the root."""
+        return self.pem + self.above
+
+    @property
+    def sha256(self) -> str:
+        """Return the fingerprint."""
+        return hashlib.sha256(self.der).hexdigest()
+
+    @property
+    def subject(self) -> str:
+        """Return the subject as RFC 4514 writes it."""
+        return self._parsed.subject.rfc4514_string()
+
+    @property
+    def issuer(self) -> str:
+        """Return the issuer as RFC 4514 writes it."""
+        return self._parsed.issuer.rfc4514_string()
+
+    @property
+    def not_before(self) -> datetime:
+        """Return from when on it is valid."""
+        return self._parsed.not_valid_before_utc
+
+    @property
+    def not_after(self) -> datetime:
+        """Return until when it is valid."""
+        return self._parsed.not_valid_after_utc
+
+    @functools.cached_property
+    def _parsed(self) -> x509.Certificate:
+        return x509.load_der_x509_certificate(self.der)
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,9 @@ key row, package, receipt, claim, look, signature, certificate row, installed, p
 crash at any point and gives the same answer; one version of a unit's key never gets a second certificate serial.
 """
 
+import functools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import Generic, Literal
@@ -25,7 +26,7 @@ from pki.errors import ProfileError, RequestRefused
 from pki.keystore import BatchKek, Keystore, Recipient
 from pki.ledger import ClaimRecord, KeyRecord, Ledger, NewKey, Owner, Quota, Reason, Revocation
 from pki.ledger.tables import EventKind
-from pki.profile import Claim, check_fit, draft, load_profile
+from pki.profile import Claim, check_fit, load_profile
 from pki.proof import Proof
 
 PROBE_LIFE = timedelta(hours=1)
@@ -45,12 +46,17 @@ class Hierarchy(Generic[E]):
     chain: tuple[x509.Certificate, ...]
     """Every CA below the root: intermediates, and issuing CAs of all generations."""
 
-    def above(self, certificate: x509.Certificate) -> str:
+    def above(self, issuer: x509.Name) -> str:
         """Return the CAs (PEM) that a certificate presents after itself: the one that signed it, and so on."""
-        signer = next((ca for ca in self.chain if ca.subject == certificate.issuer), None)
-        if signer is None:
-            return ""
-        return signer.public_bytes(Encoding.PEM).decode() + self.above(signer)
+        return _above(self.chain, issuer)
+
+
+@dataclass(frozen=True)
+class _Draft:
+    """What a claim says, and the bytes to be signed for it."""
+
+    claim: ClaimRecord
+    tbs: bytes
 
 
 class Issuer(Generic[E]):
@@ -84,10 +90,9 @@ class Issuer(Generic[E]):
             KeystoreError: The HSM is away, or can't deliver to such a recipient.
         """
         owners = [self._fitting_owner(unit, profile) for unit in recipients]
-        for owner in owners:
-            if self._ledger.current(owner):
-                hint = "Prove it, or mark it lost."
-                raise RequestRefused(f"{owner.unit} has a {owner.environment} key already", hint=hint)
+        for record in self._ledger.living(owners):
+            hint = "Prove it, or mark it lost."
+            raise RequestRefused(f"{record.unit} has a {record.environment} key already", hint=hint)
         wrapped = [self._keystore.wrap_new_key(recipient) for recipient in recipients.values()]
         records = self._ledger.add_keys(
             [
@@ -165,7 +170,8 @@ class Issuer(Generic[E]):
             authority.label, f"{serial:X}", Reason.CESSATION_OF_OPERATION, f"probe of {unit}", claim.not_after
         )
         self._ledger.revoke_once(revocation)
-        return self._chain(authority.issue(load_profile("probe"), claim))
+        probe = authority.issue(load_profile("probe"), claim)
+        return probe.public_bytes(Encoding.PEM).decode() + self._hierarchy.above(probe.issuer)
 
     def issue(self, key: Key[E], owner: str = "") -> Certificate[E]:
         """Return the certificate of a proven key as `issue_all` does, after pkilint saw it too."""
@@ -187,9 +193,7 @@ class Issuer(Generic[E]):
     def certificate(self, unit: str, profile: str = "station") -> Certificate[E] | None:
         """Return the unit's living certificate."""
         record = self._ledger.current(self._owner(unit, profile))
-        if record is None or record.claim is None or record.certificate is None:
-            return None
-        return self._certificate(record, record.claim, record.certificate)
+        return self._certificate(record) if record and record.certificate else None
 
     def record(self, certificate: Certificate[E], event: Literal["installed", "proven"]) -> None:
         """Record that a certificate was read back from its device, or was seen in use."""
@@ -235,32 +239,45 @@ class Issuer(Generic[E]):
         return record
 
     def _issued(self, keys: Sequence[Key[E]], owner: str, *, bulk: bool) -> list[Certificate[E]]:
-        records = self._known(keys)
-        proposals = [(record.id, record.claim or self._proposal(record, owner)) for record in records]
-        claims = [_of_owner(claim, owner) for claim in self._ledger.claim(proposals)]
-        signed = [
-            (record.id, record.certificate or self._signed(record, claim, bulk=bulk))
-            for record, claim in zip(records, claims, strict=True)
+        records = {record.id: record for record in self._known(keys)}
+        for record in records.values():
+            record.check_proven()
+        records |= self._made([record for record in records.values() if record.certificate is None], owner, bulk=bulk)
+        for record in records.values():
+            if owner and record.organization != owner:
+                raise RequestRefused(f"the certificate of {record.unit} is for another owner than '{owner}'")
+        return [self._certificate(record) for record in records.values()]
+
+    def _made(self, records: Sequence[KeyRecord], owner: str, *, bulk: bool) -> dict[int, KeyRecord]:
+        """Claim, sign and store what is missing, and return the complete records."""
+        drafts = [self._draft(record, record.claim or self._proposal(record, owner), bulk=bulk) for record in records]
+        wanted = [(record.id, draft.claim) for record, draft in zip(records, drafts, strict=True)]
+        committed = zip(records, drafts, self._ledger.claim(wanted), strict=True)
+        # Another thread may have claimed first: then its claim is what counts.
+        final = [
+            draft if draft.claim == claim else self._draft(key, claim, bulk=bulk) for key, draft, claim in committed
         ]
-        ders = self._ledger.store(signed)
-        return [self._certificate(*each) for each in zip(records, claims, ders, strict=True)]
+        signed = [self._hierarchy.authority.complete(draft.tbs).public_bytes(Encoding.DER) for draft in final]
+        ders = self._ledger.store([(record.id, der) for record, der in zip(records, signed, strict=True)])
+        complete = zip(records, final, ders, strict=True)
+        return {key.id: replace(key, claim=draft.claim, certificate=der) for key, draft, der in complete}
 
     def _proposal(self, record: KeyRecord, owner: str) -> ClaimRecord:
-        profile = load_profile(record.profile)
-        start, end = term(profile, self._hierarchy.issuing.not_valid_after_utc)
+        start, end = term(load_profile(record.profile), self._hierarchy.issuing.not_valid_after_utc)
         serial = random_serial(self._keystore.random(SERIAL_BYTES))
-        claim = Claim(record.unit, owner or self._hierarchy.owner, record.spki, serial, start, end)
-        tbs = draft(profile, claim, self._hierarchy.authority.signer).tbs_certificate_bytes
-        return ClaimRecord(f"{serial:X}", claim.organization, start, end, sha256(tbs).hexdigest())
+        label = self._hierarchy.authority.label
+        return ClaimRecord(f"{serial:X}", label, owner or self._hierarchy.owner, start, end, "")
 
-    def _signed(self, record: KeyRecord, claimed: ClaimRecord, *, bulk: bool) -> bytes:
+    def _draft(self, record: KeyRecord, claimed: ClaimRecord, *, bulk: bool) -> _Draft:
+        """Return a claim with the bytes that it determines; a new one learns their digest here."""
         profile, serial = load_profile(record.profile), int(claimed.serial, 16)
         claim = Claim(record.unit, claimed.organization, record.spki, serial, claimed.not_before, claimed.not_after)
-        certificate = self._hierarchy.authority.issue(profile, claim, bulk=bulk)
-        if sha256(certificate.tbs_certificate_bytes).hexdigest() != claimed.tbs_sha256:
+        tbs = self._hierarchy.authority.prepare(profile, claim, bulk=bulk)
+        digest = sha256(tbs).hexdigest()
+        if claimed.tbs_sha256 not in {"", digest}:
             hint = "Mark the key lost; the unit gets a new one."
             raise ProfileError(f"profile {profile.name} or its CA changed after {record.unit} was claimed", hint=hint)
-        return certificate.public_bytes(Encoding.DER)
+        return _Draft(replace(claimed, tbs_sha256=digest), tbs)
 
     def _key(self, record: KeyRecord) -> Key[E]:
         return Key(
@@ -273,38 +290,31 @@ class Issuer(Generic[E]):
             state=record.state,
         )
 
-    def _certificate(self, record: KeyRecord, claim: ClaimRecord, der: bytes) -> Certificate[E]:
-        parsed = x509.load_der_x509_certificate(der)
+    def _certificate(self, record: KeyRecord) -> Certificate[E]:
+        if record.certificate is None:
+            raise RequestRefused(f"{record.unit} has no certificate of version {record.version}")
+        parsed = x509.load_der_x509_certificate(record.certificate)
         return Certificate(
             environment=self._environment,
             unit=record.unit,
             profile=record.profile,
             version=record.version,
-            der=der,
-            pem=parsed.public_bytes(Encoding.PEM).decode(),
-            chain_pem=self._chain(parsed),
-            serial=claim.serial,
-            sha256=parsed.fingerprint(hashes.SHA256()).hex(),
-            subject=parsed.subject.rfc4514_string(),
-            issuer=parsed.issuer.rfc4514_string(),
-            not_before=parsed.not_valid_before_utc,
-            not_after=parsed.not_valid_after_utc,
+            der=record.certificate,
+            above=self._hierarchy.above(parsed.issuer),
+            serial=record.serial,
         )
 
-    def _chain(self, leaf: x509.Certificate) -> str:
-        return leaf.public_bytes(Encoding.PEM).decode() + self._hierarchy.above(leaf)
+
+@functools.lru_cache(maxsize=64)
+def _above(chain: tuple[x509.Certificate, ...], issuer: x509.Name) -> str:
+    signer = next((ca for ca in chain if ca.subject == issuer), None)
+    return signer.public_bytes(Encoding.PEM).decode() + _above(chain, signer.issuer) if signer else ""
 
 
 def _same_key(key: Key[E], record: KeyRecord | None) -> KeyRecord:
     if record is None or record.spki != key.spki:
         raise RequestRefused(f"the ledger does not know version {key.version} of the key of {key.unit}")
     return record
-
-
-def _of_owner(claim: ClaimRecord, owner: str) -> ClaimRecord:
-    if owner and claim.organization != owner:
-        raise RequestRefused(f"certificate {claim.serial} is for another owner than '{owner}'")
-    return claim
 
 
 def _evidence(recipient: Recipient) -> bytes:

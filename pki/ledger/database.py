@@ -20,6 +20,7 @@ CONNECTIONS = 16
 NOTHING = "0" * 64
 """What the first audit entry names as the one before."""
 _PREVIOUS = select(AuditRow.sha256).order_by(AuditRow.id.desc()).limit(1)
+_ENTER = insert(AuditRow)
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,7 @@ class Database:
             encoded = rfc8785.dumps(entry)
             previous = sha256(encoded).hexdigest()
             rows.append({"entry": encoded, "sha256": previous})
-        connection.execute(insert(AuditRow), rows)
+        connection.execute(_ENTER, rows)
 
     def record(self, act: str, subject: str, **body: object) -> None:
         """Enter an act that changes nothing else in this file."""

@@ -6,12 +6,12 @@ The state of a key is read from its events, so nothing is ever overwritten.
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import astuple, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from hashlib import sha256
-from typing import Any
+from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Row, func, insert, select, true, tuple_
+from sqlalchemy import Connection, Row, bindparam, func, insert, select, tuple_
 from sqlalchemy.exc import IntegrityError
 
 from pki.environment import KeyState, Origin
@@ -27,14 +27,15 @@ class ClaimRecord:
     """A claim as it was committed."""
 
     serial: str
+    authority: str
+    """Name of the CA that signs it, as `test-issuing`."""
     organization: str
     not_before: datetime
     not_after: datetime
     tbs_sha256: str
 
 
-@dataclass(frozen=True)
-class Owner:
+class Owner(NamedTuple):
     """Whose key it is: a unit, in one environment, for one profile."""
 
     unit: str
@@ -80,14 +81,24 @@ class KeyRecord:
         return self.claim.serial if self.claim else ""
 
     @property
+    def organization(self) -> str:
+        """Return whom the certificate names as its owner, empty before the claim."""
+        return self.claim.organization if self.claim else ""
+
+    def check_proven(self) -> None:
+        """Refuse a key for which nothing may be signed.
+
+        Raises:
+            RequestRefused: The device did not prove it, or it is lost.
+        """
+        if self.state is not KeyState.PROVEN:
+            why = "is lost" if self.state is KeyState.LOST else "was not proven by the device"
+            raise RequestRefused(f"the {self.environment} key of {self.unit}, version {self.version}, {why}")
+
+    @property
     def revoked(self) -> bool:
         """Tell whether the certificate was revoked."""
         return bool(self.revocation)
-
-    @property
-    def authority(self) -> str:
-        """Return the name of the CA that issues for this key."""
-        return f"{self.environment}-issuing"
 
 
 @dataclass(frozen=True)
@@ -110,14 +121,18 @@ class Keys(Quotas, Revocations):
 
     def current(self, owner: Owner) -> KeyRecord | None:
         """Return the newest key, unless it is lost or superseded."""
+        return next(iter(self.living([owner])), None)
+
+    def living(self, owners: Sequence[Owner]) -> list[KeyRecord]:
+        """Return the newest key of each owner that has one, unless it is lost or superseded."""
         with self.reading() as connection:
-            return _living(_newest(connection, [owner]).get(owner))
+            newest = _newest(connection, owners).values()
+        return [record for record in newest if _living(record)]
 
     def versions(self, wanted: Sequence[tuple[Owner, int]]) -> list[KeyRecord | None]:
         """Return keys by owner and version."""
-        version = tuple_(KeyRow.unit, KeyRow.environment, KeyRow.profile, KeyRow.version)
         with self.reading() as connection:
-            found = _read(connection, version.in_([(*astuple(owner), number) for owner, number in wanted]))
+            found = _read(connection, _BY_VERSION, [(*owner, number) for owner, number in wanted])
         known = {(record.owner, record.version): record for record in found}
         return [known.get(each) for each in wanted]
 
@@ -128,7 +143,7 @@ class Keys(Quotas, Revocations):
     def rows(self) -> list[KeyRecord]:
         """Return every key ever entered, oldest first."""
         with self.reading() as connection:
-            return _read(connection, true())
+            return _read(connection, _RECORDS)
 
     def add_keys(self, news: Sequence[NewKey]) -> list[KeyRecord]:
         """Enter keys, each as its owner's next version; the same living key again changes nothing.
@@ -157,7 +172,7 @@ class Keys(Quotas, Revocations):
             before = _by_ids(connection, [key.id for key, _ in events])
             rows = [_event(key, kind, detail) for (key, detail) in events if kind not in before[key.id].happened]
             if rows:
-                connection.execute(insert(EventRow), rows)
+                connection.execute(_ADD_EVENT, rows)
             return [replace(found, happened=found.happened | {kind}) for found in before.values()]
 
     def retire(self, key: int, reason: Reason, detail: str) -> None:
@@ -176,9 +191,7 @@ class Keys(Quotas, Revocations):
             fresh = [(_proven(records[key]), claim) for key, claim in claims if records[key].claim is None]
             refusal = self._excess(connection, [record for record, _ in fresh])
             if fresh and not refusal:
-                connection.execute(
-                    insert(ClaimRow), [{"key_id": key.id, **vars(made), "at": now()} for key, made in fresh]
-                )
+                connection.execute(_ADD_CLAIM, [{"key_id": key.id, **vars(made), "at": now()} for key, made in fresh])
                 self.use(connection, [(_quota_of(record), record.id) for record, _ in fresh])
                 self.audit_all(connection, [_claimed(record, claim) for record, claim in fresh])
         if refusal:
@@ -199,7 +212,7 @@ class Keys(Quotas, Revocations):
                 if _proven(records[key]).certificate is None
             ]
             if rows:
-                connection.execute(insert(CertificateRow), rows)
+                connection.execute(_ADD_CERTIFICATE, rows)
             return [records[key].certificate or der for key, der in certificates]
 
     def _excess(self, connection: Connection, records: Sequence[KeyRecord]) -> str:
@@ -214,12 +227,12 @@ class Keys(Quotas, Revocations):
 
     def _end(self, connection: Connection, record: KeyRecord, kind: EventKind, detail: str, reason: Reason) -> None:
         if kind not in record.happened:
-            connection.execute(insert(EventRow).values(**_event(record, kind, detail)))
+            connection.execute(_ADD_EVENT, _event(record, kind, detail))
             body = {"environment": record.environment, "version": record.version, "detail": detail}
             self.audit(connection, kind.value, record.unit, **body)
         if record.claim is not None and not record.revoked:
-            expires = record.claim.not_after
-            self.revoke(connection, Revocation(record.authority, record.serial, reason, detail, expires))
+            claim = record.claim
+            self.revoke(connection, Revocation(claim.authority, claim.serial, reason, detail, claim.not_after))
 
 
 def _quota_of(record: KeyRecord) -> QuotaKey:
@@ -232,7 +245,14 @@ def _records() -> Any:
         select(
             *(KeyRow.id, KeyRow.unit, KeyRow.environment, KeyRow.profile, KeyRow.version, KeyRow.origin),
             *(KeyRow.work_order, KeyRow.reason, KeyRow.spki),
-            *(ClaimRow.serial, ClaimRow.organization, ClaimRow.not_before, ClaimRow.not_after, ClaimRow.tbs_sha256),
+            *(
+                ClaimRow.serial,
+                ClaimRow.authority,
+                ClaimRow.organization,
+                ClaimRow.not_before,
+                ClaimRow.not_after,
+                ClaimRow.tbs_sha256,
+            ),
             *(CertificateRow.der, kinds.scalar_subquery().label("kinds"), RevocationRow.reason.label("revocation")),
         )
         .outerjoin(ClaimRow, ClaimRow.key_id == KeyRow.id)
@@ -245,18 +265,27 @@ def _records() -> Any:
 _RECORDS = _records()
 
 
-def _read(connection: Connection, where: Any) -> list[KeyRecord]:
-    return [_record(row) for row in connection.execute(_RECORDS.where(where))]
+_OWNER = (KeyRow.unit, KeyRow.environment, KeyRow.profile)
+# Statements stand ready, because SQLAlchemy takes longer to put one together than SQLite to run it.
+_BY_OWNER = _RECORDS.where(tuple_(*_OWNER).in_(bindparam("wanted", expanding=True)))
+_BY_VERSION = _RECORDS.where(tuple_(*_OWNER, KeyRow.version).in_(bindparam("wanted", expanding=True)))
+_BY_ID = _RECORDS.where(KeyRow.id.in_(bindparam("wanted", expanding=True)))
+_ADD_KEY = insert(KeyRow).returning(KeyRow.id, sort_by_parameter_order=True)
+_ADD_EVENT, _ADD_CLAIM, _ADD_CERTIFICATE = insert(EventRow), insert(ClaimRow), insert(CertificateRow)
+
+
+def _read(connection: Connection, statement: Any, wanted: Sequence[Any] | None = None) -> list[KeyRecord]:
+    parameters = {} if wanted is None else {"wanted": wanted}
+    return [_record(row) for row in connection.execute(statement, parameters)]
 
 
 def _newest(connection: Connection, owners: Sequence[Owner]) -> dict[Owner, KeyRecord]:
-    owner = tuple_(KeyRow.unit, KeyRow.environment, KeyRow.profile)
     # Oldest first, so that the newest version of each owner stays in the dictionary.
-    return {found.owner: found for found in _read(connection, owner.in_([astuple(each) for each in owners]))}
+    return {found.owner: found for found in _read(connection, _BY_OWNER, owners)}
 
 
 def _by_ids(connection: Connection, keys: Sequence[int]) -> dict[int, KeyRecord]:
-    found = {record.id: record for record in _read(connection, KeyRow.id.in_(keys))}
+    found = {record.id: record for record in _read(connection, _BY_ID, keys)}
     return {key: found[key] for key in keys}
 
 
@@ -265,9 +294,7 @@ def _living(record: KeyRecord | None) -> KeyRecord | None:
 
 
 def _proven(record: KeyRecord) -> KeyRecord:
-    if record.state is not KeyState.PROVEN:
-        why = "is lost" if record.state is KeyState.LOST else "was not proven by the device"
-        raise RequestRefused(f"the {record.environment} key of {record.unit}, version {record.version}, {why}")
+    record.check_proven()
     return record
 
 
@@ -283,20 +310,20 @@ def _insert(connection: Connection, news: Sequence[NewKey], newest: Mapping[Owne
     if not rows:
         return []
     try:
-        done = connection.execute(insert(KeyRow).returning(KeyRow.id, sort_by_parameter_order=True), rows)
+        done = connection.execute(_ADD_KEY, rows)
     except IntegrityError:
         _refuse_taken(connection, news)
         raise
     keys = [_entered(key, row, proven=new.proven) for key, row, new in zip(done.scalars(), rows, news, strict=True)]
     proven = [_event(key, EventKind.KEY_PROVEN, "request") for key in keys if key.happened]
     if proven:
-        connection.execute(insert(EventRow), proven)
+        connection.execute(_ADD_EVENT, proven)
     return keys
 
 
 def _key_row(connection: Connection, new: NewKey, newest: KeyRecord | None) -> dict[str, Any]:
     return {
-        **vars(new.owner),
+        **new.owner._asdict(),
         "version": newest.version + 1 if newest else 1,
         "origin": new.origin,
         "work_order": new.work_order,
@@ -349,7 +376,7 @@ def _record(row: Row[Any]) -> KeyRecord:
     claim = None
     if row.serial is not None:
         start, end = row.not_before.replace(tzinfo=UTC), row.not_after.replace(tzinfo=UTC)
-        claim = ClaimRecord(row.serial, row.organization, start, end, row.tbs_sha256)
+        claim = ClaimRecord(row.serial, row.authority, row.organization, start, end, row.tbs_sha256)
     return KeyRecord(
         id=row.id,
         unit=row.unit,

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import Connection, func, insert, select
+from sqlalchemy import Connection, and_, bindparam, func, insert, select
 
 from pki.errors import RequestRefused
 from pki.ledger.database import Database, now
@@ -66,7 +66,7 @@ class Quotas(Database):
         """Return every quota with what is used of it, by work order."""
         newest = select(func.max(QuotaRow.id)).group_by(QuotaRow.work_order, QuotaRow.environment, QuotaRow.profile)
         with self.reading() as connection:
-            rows = connection.execute(_grants().where(QuotaRow.id.in_(newest)).order_by(QuotaRow.work_order)).all()
+            rows = connection.execute(_GRANTS.where(QuotaRow.id.in_(newest)).order_by(QuotaRow.work_order)).all()
             quotas = [Quota(*row) for row in rows]
             return [replace(quota, used=_used(connection, quota.key)) for quota in quotas]
 
@@ -87,24 +87,27 @@ class Quotas(Database):
                 last[quota] = (last.get(quota) or _used(connection, quota)) + 1
                 rows.append({**vars(quota), "number": last[quota], "key_id": key})
         if rows:
-            connection.execute(insert(QuotaUseRow), rows)
+            connection.execute(_USE, rows)
 
 
 _FIELDS = ("work_order", "environment", "profile", "units", "rework")
 
 
-def _grants() -> Any:
-    return select(QuotaRow.work_order, QuotaRow.environment, QuotaRow.profile, QuotaRow.units, QuotaRow.rework)
+def _of(row: Any) -> Any:
+    return and_(*(getattr(row, name) == bindparam(name) for name in ("work_order", "environment", "profile")))
+
+
+# Statements stand ready, because SQLAlchemy takes longer to put one together than SQLite to run it.
+_GRANTS = select(QuotaRow.work_order, QuotaRow.environment, QuotaRow.profile, QuotaRow.units, QuotaRow.rework)
+_NEWEST = _GRANTS.where(_of(QuotaRow)).order_by(QuotaRow.id.desc()).limit(1)
+_LAST_USE = select(func.max(QuotaUseRow.number)).where(_of(QuotaUseRow))
+_USE = insert(QuotaUseRow)
 
 
 def _granted(connection: Connection, key: QuotaKey) -> Quota | None:
-    found = connection.execute(_grants().where(*_of(QuotaRow, key)).order_by(QuotaRow.id.desc()).limit(1)).first()
+    found = connection.execute(_NEWEST, vars(key)).first()
     return Quota(*found) if found else None
 
 
 def _used(connection: Connection, key: QuotaKey) -> int:
-    return connection.scalar(select(func.max(QuotaUseRow.number)).where(*_of(QuotaUseRow, key))) or 0
-
-
-def _of(row: Any, key: QuotaKey) -> tuple[Any, ...]:
-    return row.work_order == key.work_order, row.environment == key.environment, row.profile == key.profile
+    return connection.scalar(_LAST_USE, vars(key)) or 0

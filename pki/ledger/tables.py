@@ -61,6 +61,8 @@ class ClaimRow(Base):
     __tablename__ = "claims"
     key_id: Mapped[int] = mapped_column(ForeignKey("keys.id"), primary_key=True)
     serial: Mapped[str] = mapped_column(unique=True)
+    authority: Mapped[str]
+    """Name of the CA that signs it, as `test-issuing`."""
     organization: Mapped[str]
     not_before: Mapped[datetime]
     not_after: Mapped[datetime]

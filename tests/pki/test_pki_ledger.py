@@ -24,7 +24,7 @@ from pki.issue import open_factory
 def die(*arguments, **named):
     os.kill(os.getpid(), signal.SIGKILL)
 directory, request, owner, name = sys.argv[1:]
-setattr({"authority": pki.authority, "ledger": pki.ledger.Ledger}[owner], name, die)
+setattr({"authority": pki.authority.Authority, "ledger": pki.ledger.Ledger}[owner], name, die)
 issuer = open_factory(pathlib.Path(directory)).issuer(Test)
 key = issuer.adopt("AC22-000001-7", "station", pathlib.Path(request).read_bytes(), "AC22-000001-7", "")
 issuer.issue(key)
@@ -42,7 +42,7 @@ def ledger(tmp_path: Path):
 
 @pytest.mark.parametrize(
     ("owner", "name", "claimed"),
-    [("ledger", "claim", False), ("authority", "lint", True), ("ledger", "store", True)],
+    [("ledger", "claim", False), ("authority", "complete", True), ("ledger", "store", True)],
 )
 def test_killed_while_issuing_the_serial_number_stays(pki_directory, device, tmp_path, owner, name, claimed):
     """F-D5: between claim and certificate, and after the signature, the same TBS is signed again."""
@@ -145,7 +145,8 @@ def test_full_disk_is_one_sentence(ledger):
 
 
 def claim(serial: str) -> ClaimRecord:
-    return ClaimRecord(serial, "Owner", datetime(2026, 1, 1, tzinfo=UTC), datetime(2030, 1, 1, tzinfo=UTC), "00")
+    start, end = datetime(2026, 1, 1, tzinfo=UTC), datetime(2030, 1, 1, tzinfo=UTC)
+    return ClaimRecord(serial, "test-issuing", "Owner", start, end, "00")
 
 
 def add(
