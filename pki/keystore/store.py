@@ -16,6 +16,7 @@ from pki.keystore.batch import BatchKeys
 from pki.keystore.cryptoki import SECURITY_OFFICER
 from pki.keystore.devices import DeviceKeys
 from pki.keystore.keys import KeyPolicy, Keys
+from pki.keystore.macs import HashKeys
 from pki.keystore.quirks import quirks_of
 from pki.keystore.sessions import BUSY_SECONDS, Token, Worker
 from pki.keystore.wrapped import Recipient, RsaTransport, WrappedKek, WrappedKey
@@ -62,6 +63,7 @@ class Keystore:
         quirks = quirks_of(token.info)
         self._keys = Keys(token.cryptoki, quirks, f"token '{token.name}'")
         self._devices = DeviceKeys(token.cryptoki, quirks, self._keys)
+        self._hashes = HashKeys(token.cryptoki, self._keys)
         self._bound: dict[str, _Bound] = {}
         self._for_devices = Purpose.DEVICES in purposes
         if self._for_devices:
@@ -96,6 +98,26 @@ class Keystore:
         """
         cryptoki = self._token.cryptoki
         return self._token.call("random numbers", lambda worker: cryptoki.random(worker.session, size))
+
+    def create_hash_key(self, label: str) -> bool:
+        """Make a key for keyed hashes that can never leave the token, unless it is there; False if the token can't.
+
+        Raises:
+            KeystoreError: The token does not answer.
+        """
+
+        def make(worker: Worker) -> bool:
+            return self._hashes.exists(worker.session, label) or self._hashes.make(worker.session, label)
+
+        return self._token.call(f"make hash key '{label}'", make)
+
+    def keyed_hash(self, label: str, data: bytes) -> bytes:
+        """Return the HMAC-SHA-256 of `data` under a hash key of the token.
+
+        Raises:
+            KeystoreError: The token does not answer, or does not hold the key.
+        """
+        return self._token.call(f"hash with '{label}'", lambda worker: self._hashes.hash(worker, label, data))
 
     def public_key(self, label: str) -> bytes | None:
         """Return the SPKI of a stored key pair, or None if the token does not hold both halves.

@@ -1,16 +1,14 @@
 """Passwords of units: what recognises each and what only its recipient can open; never the password."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection, Row, Select, func, insert, select
 
-from pki.errors import PkiError, RequestRefused
+from pki.errors import RequestRefused
 from pki.ledger.database import Database, now
 from pki.ledger.tables import PasswordRow
-
-_MARK = ""
-"""Kind of the one row that holds the hash of nothing, by which the hash's key is recognised."""
 
 
 @dataclass(frozen=True)
@@ -20,6 +18,10 @@ class PasswordOwner:
     unit: str
     environment: str
     kind: str
+
+
+_MARK = PasswordOwner("", "", "")
+"""Owner of the one row that holds the mark of the hash's key."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,16 @@ class PasswordRecord(NewPassword):
     at: str
 
 
+@dataclass(frozen=True)
+class HashMark:
+    """By what a hash's key is recognised."""
+
+    place: str
+    """Where the key is, in words."""
+    digest: str
+    """What it makes of a constant, hexadecimal."""
+
+
 class PasswordRows(Database):
     """Passwords by owner and version; a digest is there once, over all units and environments."""
 
@@ -53,7 +65,7 @@ class PasswordRows(Database):
 
     def passwords(self, recipient: str = "") -> list[PasswordRecord]:
         """Return every password, or every one sealed for a recipient, oldest first."""
-        wanted = _select().where(PasswordRow.kind != _MARK).order_by(PasswordRow.id)
+        wanted = _select().where(PasswordRow.kind != _MARK.kind).order_by(PasswordRow.id)
         with self.reading() as connection:
             found = connection.execute(wanted.where(PasswordRow.recipient == recipient) if recipient else wanted)
             return [_record(row) for row in found]
@@ -77,25 +89,18 @@ class PasswordRows(Database):
             self.audit(connection, "password-made", owner.unit, environment=owner.environment, **told, **facts)
         return made
 
-    def hash_adopted(self) -> bool:
-        """Tell whether passwords in this ledger are bound to a hash's key."""
+    def hash_mark(self, make: Callable[[], HashMark]) -> HashMark:
+        """Return what tells the key of this ledger's hash; the first time, what `make` returns, once for everybody."""
         with self.reading() as connection:
-            return _mark(connection) is not None
+            found = _newest(connection, _MARK)
+        if found is None:
+            with self.writing() as connection:
+                found = _newest(connection, _MARK) or self._adopt(connection, make())
+        return HashMark(found.encoding, found.digest)
 
-    def recognise_hash(self, mark: str) -> None:
-        """Keep what the hash makes of nothing, at first; later compare it, because another key would prove nothing.
-
-        Raises:
-            PkiError: The passwords in this ledger were hashed with another key.
-        """
-        with self.writing() as connection:
-            kept = _mark(connection)
-            if kept is None:
-                _insert(connection, NewPassword(PasswordOwner("", "", _MARK), 1, "", mark, b"", ""))
-                self.audit(connection, "password-hash-adopted", mark)
-        if kept not in (None, mark):
-            hint = "Restore the secret, or the token, that belongs to this ledger."
-            raise PkiError("the passwords in the ledger were hashed with another key", hint=hint)
+    def _adopt(self, connection: Connection, mark: HashMark) -> PasswordRecord:
+        self.audit(connection, "password-hash-adopted", mark.place, digest=mark.digest)
+        return _insert(connection, NewPassword(_MARK, 1, mark.place, mark.digest, b"", ""))
 
     def password_faults(self) -> list[str]:
         """Return which passwords are shared, one sentence each, read anew from every row (F-D6)."""
@@ -122,10 +127,6 @@ def _newest(connection: Connection, owner: PasswordOwner) -> PasswordRecord | No
 def _record(row: Row[Any]) -> PasswordRecord:
     unit, environment, kind, *rest = tuple(row)
     return PasswordRecord(PasswordOwner(unit, environment, kind), *rest)
-
-
-def _mark(connection: Connection) -> str | None:
-    return connection.scalar(select(PasswordRow.digest).where(PasswordRow.unit == "", PasswordRow.kind == _MARK))
 
 
 def _taken(connection: Connection, digest: str) -> bool:

@@ -1,8 +1,7 @@
 """Unique passwords and PINs of units: drawn in the HSM, kept as a keyed hash, handed over sealed (F-D6, F-D7)."""
 
-from pki.passwords.hashing import KeyedHash, secret_hash
-from pki.passwords.issue import Passwords, Sealed
+from pki.passwords.issue import Passwords, Sealed, open_passwords
 from pki.passwords.kinds import POLICIES, Encoding, Kind, Policy
 from pki.passwords.value import Password
 
-__all__ = ["POLICIES", "Encoding", "KeyedHash", "Kind", "Password", "Passwords", "Policy", "Sealed", "secret_hash"]
+__all__ = ["POLICIES", "Encoding", "Kind", "Password", "Passwords", "Policy", "Sealed", "open_passwords"]

@@ -4,8 +4,8 @@ The order is fixed: draw, hash, seal, enter. What was entered is the sealed form
 whoever writes it into the unit, and can't be had again.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Self
 
 import rfc8785
@@ -15,10 +15,11 @@ from cryptography.hazmat.primitives import hashes
 from pki.cms import seal
 from pki.environment import Environment
 from pki.errors import PkiError, RequestRefused
+from pki.keystore import Keystore
 from pki.ledger import Ledger
 from pki.ledger.passwords import NewPassword, PasswordOwner, PasswordRecord
-from pki.passwords.hashing import KeyedHash
-from pki.passwords.kinds import POLICIES, POLICY_VERSION, TRIES, Kind, draw
+from pki.passwords.hashing import KeyedHash, mark_of, open_hash
+from pki.passwords.kinds import POLICIES, POLICY_VERSION, TRIES, Kind, Random, draw
 from pki.passwords.value import Password
 
 MAX_NAME = 64
@@ -51,7 +52,7 @@ class Sealed:
 class Passwords:
     """The passwords of all units; safe from many threads and processes."""
 
-    def __init__(self, ledger: Ledger, random: Callable[[int], bytes], keyed_hash: KeyedHash) -> None:
+    def __init__(self, ledger: Ledger, random: Random, keyed_hash: KeyedHash) -> None:
         """Work on a ledger with the HSM's random generator.
 
         Raises:
@@ -60,7 +61,10 @@ class Passwords:
         self._ledger = ledger
         self._random = random
         self._keyed_hash = keyed_hash
-        ledger.recognise_hash(self._hashed(b""))
+        mark = ledger.hash_mark(lambda: mark_of(keyed_hash))
+        if mark.digest != mark_of(keyed_hash).digest:
+            hint = f"Restore the {mark.place} that belongs to this ledger."
+            raise PkiError("the passwords in the ledger were hashed with another key", hint=hint)
 
     def make(
         self, unit: str, environment: type[Environment], kind: Kind, recipient: x509.Certificate, reason: str = ""
@@ -134,11 +138,19 @@ class Passwords:
     def _digest(self, owner: PasswordOwner, password: Password) -> str:
         # A short PIN is unique with its unit; everything longer over all units, environments and kinds.
         whose = owner.unit.encode() if POLICIES[Kind(owner.kind)].per_unit else b""
-        return self._hashed(whose + b"\0" + password.reveal().encode())
-
-    def _hashed(self, data: bytes) -> str:
-        return self._keyed_hash(_DOMAIN + data).hex()
+        return self._keyed_hash(_DOMAIN + whose + b"\0" + password.reveal().encode()).hex()
 
 
 def _fingerprint(recipient: x509.Certificate) -> str:
     return recipient.fingerprint(hashes.SHA256()).hex()
+
+
+def open_passwords(keystore: Keystore, ledger: Ledger, directory: Path) -> Passwords:
+    """Open the passwords of a PKI directory's ledger, with the token that draws and hashes them.
+
+    Raises:
+        KeystoreError: The HSM is away, or has lost the hash's key.
+        ProfileError: The hash's secret is missing, or others may read it.
+        PkiError: The ledger's passwords were hashed with another key.
+    """
+    return Passwords(ledger, keystore.random, open_hash(keystore, ledger, directory))

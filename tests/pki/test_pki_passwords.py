@@ -5,6 +5,7 @@ import logging
 import os
 import pickle
 import re
+import shutil
 import sqlite3
 import subprocess
 from collections.abc import Callable, Iterator
@@ -19,9 +20,12 @@ from cryptography import x509
 from pki.cms import load_recipient
 from pki.environment import Ship, Test
 from pki.errors import KeystoreError, PkiError, ProfileError, RequestRefused
+from pki.issue import open_factory
 from pki.ledger import Ledger, create_ledger, open_ledger
-from pki.passwords import POLICIES, Kind, Password, Passwords, secret_hash
+from pki.passwords import POLICIES, Kind, Password, Passwords, open_passwords
+from pki.passwords.hashing import SecretHash
 from pki.passwords.kinds import draw, weak
+from pki.secret import write_secret
 
 UNIT, OTHER = "AC22-000001-7", "AC22-000002-5"
 FORMS = {
@@ -76,7 +80,10 @@ def passwords(tmp_path: Path, ledger: Ledger) -> Passwords:
 
 
 def with_random(directory: Path, ledger: Ledger, random: Callable[[int], bytes]) -> Passwords:
-    return Passwords(ledger, random, secret_hash(directory, ledger, os.urandom))
+    key = directory / "secrets" / "password-hash"
+    if not key.exists():
+        write_secret(key.name, directory, os.urandom(32).hex())
+    return Passwords(ledger, random, SecretHash(directory))
 
 
 def scripted(*texts: str) -> Callable[[int], bytes]:
@@ -211,19 +218,64 @@ def test_the_audit_says_who_made_what(passwords, ledger, recipient):
     assert entry["body"].items() >= {"kind": "pin", "environment": "ship", "version": 1, "policy": 1}.items()
 
 
-def test_the_hash_key_is_never_replaced(tmp_path, ledger, passwords, recipient):
+def test_the_hash_secret_is_never_replaced(tmp_path, ledger, passwords, recipient):
     """With another key nothing would be known of the passwords before."""
     passwords.make(UNIT, Ship, Kind.PIN, recipient)
     key = tmp_path / "secrets" / "password-hash"
-    assert key.stat().st_mode & 0o077 == 0
     kept = key.read_text()
     key.unlink()
     with pytest.raises(ProfileError, match="password-hash' is missing"):
-        secret_hash(tmp_path, ledger, os.urandom)
-    key.touch(mode=0o600)
-    key.write_text(kept[::-1])
-    with pytest.raises(PkiError, match="hashed with another key"):
+        SecretHash(tmp_path)
+    write_secret(key.name, tmp_path, kept[::-1])
+    with pytest.raises(PkiError, match="hashed with another key") as refusal:
         with_random(tmp_path, ledger, os.urandom)
+    assert "secret password-hash" in refusal.value.hint
+
+
+def opened_in(directory: Path, check: Callable[[Passwords], object]) -> list[str]:
+    """Open a PKI, check its passwords; return where their hash's key is, as the audit says it."""
+    factory = open_factory(directory)
+    try:
+        check(open_passwords(factory.keystore, factory.ledger, directory))
+        entries = [json.loads(found.entry) for found in factory.ledger.audit_entries()]
+    finally:
+        factory.close()
+    return [entry["subject"] for entry in entries if entry["act"] == "password-hash-adopted"]
+
+
+def test_the_hash_key_is_in_the_token(pki_directory, recipient):
+    """Whoever steals the ledger can't try out PINs; the token makes one key, once, and finds it again."""
+    made: list[Password] = []
+    place = opened_in(pki_directory, lambda found: made.append(found.make_known(UNIT, Ship, Kind.PIN, recipient)[0]))
+    assert place == ["token line3"]
+    known = []
+    again = opened_in(pki_directory, lambda found: known.append(found.recognises(UNIT, Ship, Kind.PIN, made[0])))
+    assert (again, known) == (place, [True])
+    assert not (pki_directory / "secrets" / "password-hash").exists()
+
+
+def test_a_token_without_its_hash_key_is_refused(pki_directory, recipient):
+    """A token that was set up anew."""
+    tokens = pki_directory / "tokens"
+    shutil.copytree(tokens, pki_directory / "before")
+    opened_in(pki_directory, lambda found: found.make(UNIT, Ship, Kind.PIN, recipient))
+    shutil.rmtree(tokens)
+    (pki_directory / "before").rename(tokens)
+    with pytest.raises(KeystoreError, match="no hash key 'password-hash'"):
+        opened_in(pki_directory, lambda found: None)
+
+
+def test_a_token_that_hashes_nothing_gets_a_secret(pki_directory, recipient):
+    """SoftHSM with a mechanism taken away; the audit says where the key is."""
+    with (pki_directory / "softhsm2.conf").open("a") as configuration:
+        configuration.write("slots.mechanisms = -CKM_SHA256_HMAC,CKM_MD5_HMAC\n")
+    made: list[Password] = []
+    place = opened_in(pki_directory, lambda found: made.append(found.make_known(UNIT, Ship, Kind.PIN, recipient)[0]))
+    assert place == ["secret password-hash"]
+    assert (pki_directory / "secrets" / "password-hash").stat().st_mode & 0o077 == 0
+    known = []
+    opened_in(pki_directory, lambda found: known.append(found.recognises(UNIT, Ship, Kind.PIN, made[0])))
+    assert known == [True]
 
 
 @pytest.mark.parametrize("unit", ["", "a" * 65, "a\nb", "Ä"])

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from pki.cms import load_recipient, recipient_of
 from pki.environment import Ship
 from pki.errors import RequestRefused
-from pki.passwords import Kind, Password, Passwords, secret_hash
+from pki.passwords import Kind, Password, open_passwords
 from pki.proof import Proof
 
 UNIT = "AC22-000001-7"
@@ -84,7 +84,7 @@ def delivered_key(issuer, device) -> bytes:
 
 def made_passwords(factory, directory: Path, certificate: bytes) -> list[Password]:
     """One of every class, and a refusal on the way."""
-    passwords = Passwords(factory.ledger, factory.random, secret_hash(directory, factory.ledger, factory.random))
+    passwords = open_passwords(factory.keystore, factory.ledger, directory)
     recipient = load_recipient(certificate)
     made = [passwords.make_known(UNIT, Ship, kind, recipient)[0] for kind in LONG_ENOUGH]
     try:
