@@ -105,6 +105,8 @@ def _wrong_period(profile: Profile, claim: Claim, signer: Signer) -> str:
 
 
 def _wrong_signer(profile: Profile, signer: Signer) -> str:
+    if profile.ca and signer.path_length is not None and profile.path_length >= signer.path_length:
+        return "its issuer's certificate allows no such CA below it"
     for key, urls in (("crl", signer.crl_urls), ("ocsp", signer.ocsp_urls)):
         if getattr(profile, key) == "must" and not urls:
             return f"it must say where its {key.upper()} is, and the plan names no [urls] {key}"

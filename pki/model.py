@@ -115,3 +115,5 @@ class Signer:
     """End of the CA's own certificate; None for what signs itself."""
     crl_urls: tuple[str, ...] = ()
     ocsp_urls: tuple[str, ...] = ()
+    path_length: int | None = None
+    """How many CAs may stand below it; None for what signs itself, or has no limit."""
