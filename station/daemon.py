@@ -1,6 +1,7 @@
 """The station as a process: opened in the order in which its parts depend on each other, closed in reverse."""
 
 import fcntl
+import gc
 import logging
 import os
 import signal
@@ -81,6 +82,7 @@ def opened(config: StationConfig) -> Iterator[tuple[Line, str]]:
         worker = OutboxWorker(services, line.board, config.directory / PASSPORTS)
         for run in interrupted:
             log.warning("run %s was interrupted and is closed ABORTED", run)
+        gc.freeze()  # what lives as long as the station is not looked at again by every collection, which stops all slots
         line.start()
         worker.start()
         stack.callback(worker.stop, 10.0)
