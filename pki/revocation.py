@@ -29,17 +29,17 @@ from asn1crypto import ocsp as asn1_ocsp
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec, ed448
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import ocsp
 
-from pki.algorithm import Algorithm, algorithm_of
+from pki.algorithm import algorithm_of
 from pki.authority import BACKDATED, Authority, spki_of
 from pki.cms import key_identifier
 from pki.encoder import SIGNATURES
 from pki.errors import PkiError, ProfileError
 from pki.ledger import Ledger, Reason
 from pki.ledger.revocations import CrlRecord, Revoked
+from pki.throwaway import throwaway
 
 CRL_PERIOD = timedelta(days=7)
 OCSP_PERIOD = timedelta(days=1)
@@ -57,7 +57,7 @@ _FLAGS = {
     Reason.PRIVILEGE_WITHDRAWN: x509.ReasonFlags.privilege_withdrawn,
 }
 """`unspecified` is told by silence (RFC 5280 section 5.3.1)."""
-_Digest = hashes.SHA256 | hashes.SHA384 | hashes.SHA512 | None
+Digest = hashes.SHA256 | hashes.SHA384 | hashes.SHA512 | None
 _EXTENSIONS: dict[Reason, list[x509.Extension[x509.ExtensionType]]] = {
     reason: [x509.Extension(x509.CRLReason.oid, critical=False, value=x509.CRLReason(flag))]
     for reason, flag in _FLAGS.items()
@@ -142,7 +142,8 @@ def draft_crl(
         ],
         revoked_certificates=[_entry(found) for found in revoked],
     )
-    return builder.sign(*_throwaway(algorithm_of(spki_of(issuer))))
+    algorithm = algorithm_of(spki_of(issuer))
+    return builder.sign(throwaway(algorithm), cast("Digest", algorithm.digest))
 
 
 def sign_crl(authority: Authority, draft: x509.CertificateRevocationList) -> bytes:
@@ -168,14 +169,6 @@ def _entry(revoked: Revoked) -> x509.RevokedCertificate:
 
 def _naive(moment: datetime) -> datetime:
     return moment.replace(microsecond=0, tzinfo=None)
-
-
-@functools.cache
-def _throwaway(algorithm: Algorithm) -> tuple[ec.EllipticCurvePrivateKey | ed448.Ed448PrivateKey, _Digest]:
-    """Return this process' key for drafts, and its hash; it is trusted by nobody and never stored."""
-    curve = algorithm.curve
-    key = ec.generate_private_key(curve) if curve else ed448.Ed448PrivateKey.generate()
-    return key, cast("_Digest", algorithm.digest)
 
 
 def _number(path: Path) -> int | None:

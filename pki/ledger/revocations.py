@@ -10,7 +10,7 @@ from sqlalchemy.exc import IntegrityError
 
 from pki.errors import PkiError
 from pki.ledger.database import Database, now
-from pki.ledger.tables import ClaimRow, CrlRow, KeyRow, RevocationRow
+from pki.ledger.tables import ClaimRow, CrlRow, RevocationRow
 
 
 class Reason(StrEnum):
@@ -107,8 +107,7 @@ class Revocations(Database):
     def claimed(self, authority: str, serial: str) -> bool:
         """Tell whether a unit's certificate by this CA has this serial number."""
         with self.reading() as connection:
-            wanted = select(ClaimRow.key_id).join(KeyRow, KeyRow.id == ClaimRow.key_id)
-            found = wanted.where(ClaimRow.serial == serial, KeyRow.environment == authority.partition("-")[0])
+            found = select(ClaimRow.key_id).where(ClaimRow.serial == serial, ClaimRow.authority == authority)
             return connection.scalar(found) is not None
 
     def newest_crl(self, authority: str) -> CrlRecord | None:

@@ -12,6 +12,7 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from email.utils import format_datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -46,8 +47,6 @@ T = TypeVar("T")
 class Options:
     """Where the services listen and what they offer."""
 
-    folder: Path
-    """Where CRLs are published."""
     http: tuple[str, int] = ("127.0.0.1", 8080)
     """Address of CRL, OCSP and CA certificates."""
     https: tuple[str, int] | None = ("127.0.0.1", 8443)
@@ -129,7 +128,7 @@ def status_app(factory: Factory, options: Options) -> Starlette:
     responder, workers = Responder(authorities), Workers()
 
     async def crl(request: Request) -> Response:
-        path = options.folder / f"{_name(request)}.crl"
+        path = factory.layout.crls / f"{_name(request)}.crl"
         if not path.is_file():
             raise HTTPException(404, "There is no such list.")
         return FileResponse(path, media_type="application/pkix-crl")
@@ -158,17 +157,18 @@ def status_app(factory: Factory, options: Options) -> Starlette:
         Route("/ocsp/", ocsp_post, methods=["POST"]),
         Route("/ocsp/{asked:path}", ocsp_get),
     ]
-    return Starlette(routes=routes, exception_handlers=_HANDLERS, lifespan=_publishing(authorities, options, workers))
+    publishing = _publishing(partial(publish_all, authorities, factory.layout.crls), options.refresh_seconds, workers)
+    return Starlette(routes=routes, exception_handlers=_HANDLERS, lifespan=publishing)
 
 
-def _publishing(authorities: Sequence[StatusAuthority], options: Options, workers: Workers) -> Any:
+def _publishing(publish_now: Callable[[], object], seconds: float, workers: Workers) -> Any:
     async def publish() -> None:
         while True:
             try:
-                await asyncio.to_thread(publish_all, authorities, options.folder)
+                await asyncio.to_thread(publish_now)
             except (PkiError, OSError) as error:
                 LOG.error("CRLs can't be published: %s", error)  # noqa: TRY400  # a token that is away is no bug
-            await asyncio.sleep(options.refresh_seconds)
+            await asyncio.sleep(seconds)
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:

@@ -100,9 +100,7 @@ def world(factory: Factory, tmp_path: Path) -> Iterator[World]:
     (tmp_path / "plant.pem").write_bytes(factory.certificates["plant-root"].public_bytes(Encoding.PEM))
     (tmp_path / "roots.pem").write_bytes(factory.client_roots(Test))
     (tmp_path / "issuing.pem").write_bytes(factory.certificates["test-issuing"].public_bytes(Encoding.PEM))
-    options = Options(
-        tmp_path / "crl", ("127.0.0.1", 0), ("127.0.0.1", 0), refresh_seconds=0.2, registrars=frozenset({"station-1"})
-    )
+    options = Options(("127.0.0.1", 0), ("127.0.0.1", 0), refresh_seconds=0.2, registrars=frozenset({"station-1"}))
     service = Service(factory, options)
     thread = threading.Thread(target=service.run)
     thread.start()
@@ -309,7 +307,7 @@ def test_enrolment_is_not_offered_in_clear(world):
 
 def test_hsm_away_stops_enrolment_and_keeps_the_list(world, device):
     url, code = f"{world.http}/crl/test-issuing.crl", world.code(UNIT)
-    until((world.folder / "crl" / "plant-issuing.crl").exists)  # the last of them
+    until((world.factory.layout.crls / "plant-issuing.crl").exists)  # the last of them
     world.factory.keystore.close()
     status, body = world.enrol(UNIT, device, "-u", f"{UNIT}:{code}")
     assert status == 503
@@ -335,18 +333,18 @@ from pathlib import Path
 from pki.issue import open_factory
 from pki.service import Options, serve
 factory = open_factory(Path(sys.argv[1]))
-serve(factory, Options(Path(sys.argv[2]), ("127.0.0.1", 0), ("127.0.0.1", 0)))
+serve(factory, Options(("127.0.0.1", 0), ("127.0.0.1", 0)))
 factory.close()
 print("ended")
 """
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_signal_ends_it_cleanly(pki_directory, tmp_path, number):
+def test_signal_ends_it_cleanly(pki_directory, number):
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-    command = [sys.executable, "-c", SERVE, pki_directory, tmp_path / "crl"]
+    command = [sys.executable, "-c", SERVE, pki_directory]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment) as process:
-        until((tmp_path / "crl" / "plant-issuing.crl").exists)
+        until((pki_directory / "crl" / "plant-issuing.crl").exists)
         process.send_signal(number)
         out, err = process.communicate(timeout=30)
     assert (process.returncode, out, err) == (0, b"ended\n", b"")

@@ -78,7 +78,7 @@ def opened(pki_original: Path, tmp_path_factory: pytest.TempPathFactory) -> Iter
 @pytest.fixture(scope="module")
 def target(opened: Factory, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:
     folder = tmp_path_factory.mktemp("crl")
-    options = Options(folder, ("127.0.0.1", 0), ("127.0.0.1", 0), limits=LIMITS)
+    options = Options(("127.0.0.1", 0), ("127.0.0.1", 0), limits=LIMITS)
     service = Service(opened, options)
     thread = threading.Thread(target=service.run)
     thread.start()
