@@ -29,6 +29,10 @@ LONGEST_WAIT_SECONDS = 30.0
 T = TypeVar("T")
 
 
+class KeyGone(KeystoreError):
+    """A key that was bound can't be found or signs for another: the token is not what it was."""
+
+
 @dataclass
 class Worker:
     """One session, and the handles of the keys found through it."""
@@ -47,7 +51,7 @@ class Link:
 
     epoch: int
     info: TokenInfo
-    anchor: int
+    anchor: int | None
     """The session that keeps the login alive; nobody works with it."""
     idle: "queue.SimpleQueue[Worker]" = field(default_factory=queue.SimpleQueue)
     ended: list[Worker] = field(default_factory=list)
@@ -105,6 +109,9 @@ class Token:
             if error.away:
                 self._lose(worker.link, f"{what}: {error}")
             raise KeystoreError(f"token '{self.name}': {what}: {error}") from error
+        except KeyGone as error:
+            self._lose(worker.link, error.message)
+            raise
         finally:
             self._give_back(worker)
 
@@ -161,9 +168,9 @@ class Token:
         return link
 
     def _open_again(self) -> Link:
+        nobody_inside = self._lost is None or self._drain(self._lost)
         # Marked present while it tries: nobody may start the module anew under somebody who is inside it.
         self._module.mark(self.name, away=False)
-        nobody_inside = self._lost is None or self._drain(self._lost)
         try:
             return self._open(again=True)
         except KeystoreError:
@@ -225,7 +232,10 @@ class Token:
                 self._end(link, link.ended[-1].session)
         if len(link.ended) < self._sessions:
             return False
-        self._end(link, link.anchor)
+        if link.anchor is not None:
+            self._end(link, link.anchor)
+            link.anchor = None
+            self._module.mark(self.name, away=True)
         return True
 
     def _end(self, link: Link, session: int) -> None:

@@ -18,7 +18,7 @@ from pki.keystore.devices import DeviceKeys
 from pki.keystore.keys import KeyPolicy, Keys
 from pki.keystore.macs import HashKeys
 from pki.keystore.quirks import quirks_of
-from pki.keystore.sessions import BUSY_SECONDS, Token, Worker
+from pki.keystore.sessions import BUSY_SECONDS, KeyGone, Token, Worker
 from pki.keystore.wrapped import Recipient, RsaTransport, WrappedKek, WrappedKey
 from pki.plan import TokenPlan
 
@@ -171,7 +171,7 @@ class Keystore:
             KeystoreError: The key is missing, ambiguous, extractable, or not the certificate's.
         """
         bound = _Bound(spki, algorithm_of(spki))
-        self._token.call(f"find key '{label}'", partial(self._handle, label=label, bound=bound, again=True))
+        self._token.call(f"find key '{label}'", partial(self._find, label=label, bound=bound))
         self._bound[label] = bound
 
     def prove(self, label: str, spki: bytes) -> None:
@@ -249,13 +249,20 @@ class Keystore:
         if not self._bound:
             self._token.cryptoki.random(worker.session, 1)
 
-    def _handle(self, worker: Worker, label: str, bound: _Bound, *, again: bool = False) -> int:
+    def _handle(self, worker: Worker, label: str, bound: _Bound) -> int:
         handle = worker.keys.get(label)
-        if handle is None or again:
-            handle = self._keys.private(worker.session, label)
-            if not self._keys.prove(worker.session, handle, bound.spki):
-                raise self._foreign(label)
-            worker.keys[label] = handle
+        if handle is None:
+            try:
+                handle = self._find(worker, label, bound)
+            except KeystoreError as error:
+                raise KeyGone(error.message, hint=error.hint) from error
+        return handle
+
+    def _find(self, worker: Worker, label: str, bound: _Bound) -> int:
+        handle = self._keys.private(worker.session, label)
+        if not self._keys.prove(worker.session, handle, bound.spki):
+            raise self._foreign(label)
+        worker.keys[label] = handle
         return handle
 
     def _foreign(self, label: str) -> KeystoreError:
