@@ -9,13 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pki.errors import PkiError
-from pki.secret import secret
 from station.catalog.firmware import load_image
 from station.catalog.recipes import Recipe, load_recipe
 from station.clock import Deadline, utc_now
 from station.config import StationConfig, load_station
-from station.cpms import open_cpms
-from station.daemon import check_order, find_order, opened_factory
+from station.daemon import check_order, find_order, opened_cpms, opened_factory
 from station.detect import open_ports, slot_of
 from station.documents.printers import open_printer
 from station.errors import ConfigError, Service, ServiceError, StationError
@@ -112,7 +110,7 @@ def _printer(config: StationConfig) -> str:
 
 
 def _cpms(config: StationConfig) -> str:
-    cpms = open_cpms(config.cpms.uri, lambda: secret(config.cpms.token, config.directory), config.directory)
+    cpms = opened_cpms(config)
     try:
         cpms.read("STATION-CHECK")
     finally:

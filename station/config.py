@@ -74,6 +74,17 @@ class PrinterSection:
 
 
 @dataclass(frozen=True)
+class ClientSection:
+    """The certificate by which another service knows this station (mutual TLS)."""
+
+    certificate: Path
+    """Leaf first, then its issuing CAs (PEM)."""
+    key: Path
+    passphrase: str = ""
+    """Name of the secret with the key's passphrase; empty where the key has none."""
+
+
+@dataclass(frozen=True)
 class CpmsSection:
     """Which charging management system units are registered with."""
 
@@ -81,6 +92,7 @@ class CpmsSection:
     """`staging+https://host`, `file:DIR` or `none:`."""
     token: str = "cpms-token"
     """Name of the secret with the access token."""
+    client: ClientSection | None = None
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ import socket
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 
 from pki.environment import Ship, Test
@@ -20,7 +21,7 @@ from station.bench import Services
 from station.catalog.firmware import load_image
 from station.catalog.recipes import Recipe, load_recipe
 from station.config import StationConfig
-from station.cpms import open_cpms
+from station.cpms import ClientIdentity, Cpms, open_cpms
 from station.detect import open_ports
 from station.documents.passport_pdf import render_passport
 from station.documents.printers import open_printer
@@ -114,10 +115,32 @@ def _services(config: StationConfig, records: Records, recipe: Recipe) -> Iterat
         acceptance = AcceptanceServer(_acceptance(config, factory, recipe))
         acceptance.start()
         stack.callback(acceptance.stop)
-        cpms = open_cpms(config.cpms.uri, lambda: secret(config.cpms.token, config.directory), config.directory)
+        cpms = opened_cpms(config)
         stack.callback(cpms.close)
         printer = open_printer(config.located(config.printer.uri))
         yield Services(records, factory, acceptance, cpms, printer)
+
+
+def opened_cpms(config: StationConfig) -> Cpms:
+    """Open the CPMS that units are registered with, showing the station's certificate where one is configured (F-K9).
+
+    Raises:
+        ConfigError: Its address, or the certificate, can't be used.
+    """
+    where, client = config.directory, config.cpms.client
+    identity = None
+    if client is not None:
+        passphrase = partial(_secret, client.passphrase, where)
+        identity = ClientIdentity(where / client.certificate, where / client.key, passphrase)
+    return open_cpms(config.cpms.uri, lambda: secret(config.cpms.token, where), where, identity)
+
+
+def _secret(name: str, directory: Path) -> str:
+    """Return a secret, or nothing where it has no name."""
+    try:
+        return secret(name, directory) if name else ""
+    except PkiError as error:
+        raise translated(error) from error
 
 
 @contextmanager

@@ -16,7 +16,7 @@ from station.clock import utc_now
 from station.documents.passport_pdf import render_passport
 from station.errors import Service, ServiceError, StationError
 from station.model import UnitRecord
-from station.records import OutboxRow
+from station.records import REVOKED, OutboxRow, RevokedCertificate
 from station.run import REGISTER, RENDER_PASSPORT
 from station.strict import parse
 
@@ -41,6 +41,7 @@ class OutboxWorker:
         self._handlers: Mapping[str, Callable[[OutboxRow], bytes]] = {
             REGISTER: self._register,
             RENDER_PASSPORT: self._render,
+            REVOKED: self._tell_revoked,
         }
 
     def start(self) -> None:
@@ -82,6 +83,11 @@ class OutboxWorker:
         state = self._services.records.registered(record.serial, registration)
         registration.demand_equal()
         return state.value.encode()
+
+    def _tell_revoked(self, row: OutboxRow) -> bytes:
+        """Tell the CPMS that a certificate was revoked, and read back that it knows."""
+        notice = parse(RevokedCertificate, json.loads(row.body), f"message {row.ref}")
+        return b"told" if self._services.cpms.revoke(notice) else b"known"
 
     def _render(self, row: OutboxRow) -> bytes:
         """Write the passport as PDF beside its signed JSON."""

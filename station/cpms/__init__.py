@@ -12,9 +12,20 @@ from station.cpms.folder import open_folder
 from station.cpms.nothing import open_nothing
 from station.cpms.payload import differences, payload
 from station.cpms.rest import open_rest
+from station.cpms.tls import ClientIdentity
 from station.errors import ConfigError
 
-__all__ = ["ADAPTERS", "Cpms", "Record", "Registration", "Secret", "differences", "open_cpms", "payload"]
+__all__ = [
+    "ADAPTERS",
+    "ClientIdentity",
+    "Cpms",
+    "Record",
+    "Registration",
+    "Secret",
+    "differences",
+    "open_cpms",
+    "payload",
+]
 
 ADAPTERS: Mapping[str, Callable[[str, Secret, Path], Cpms]] = {
     "staging+http": open_rest,
@@ -25,11 +36,17 @@ ADAPTERS: Mapping[str, Callable[[str, Secret, Path], Cpms]] = {
 """How a CPMS is opened, by the scheme of its URI."""
 
 
-def open_cpms(uri: str, token: Secret, directory: Path = Path()) -> Cpms:
+def open_cpms(uri: str, token: Secret, directory: Path = Path(), identity: ClientIdentity | None = None) -> Cpms:
     """Open the adapter that the URI's scheme names; relative paths and `ca=` files are found in `directory`.
 
+    Args:
+        uri: Which CPMS, without anything secret.
+        token: Gives the access token.
+        directory: The station directory.
+        identity: The certificate by which the CPMS knows this station (mutual TLS).
+
     Raises:
-        ConfigError: No adapter has this scheme, or the URI is not one that it takes.
+        ConfigError: No adapter has this scheme, the URI is not one that it takes, or the identity cannot be used.
     """
     scheme, separator, _ = uri.partition(":")
     if not separator or scheme not in ADAPTERS:
@@ -37,4 +54,8 @@ def open_cpms(uri: str, token: Secret, directory: Path = Path()) -> Cpms:
             f"cpms.uri: '{scheme[:40]}' is not a scheme of a CPMS",
             hint=f"Use one of: {', '.join(f'{name}:' for name in ADAPTERS)}",
         )
-    return ADAPTERS[scheme](uri, token, directory)
+    if identity is None:
+        return ADAPTERS[scheme](uri, token, directory)
+    if not scheme.endswith("https"):
+        raise ConfigError(f"cpms.client: '{scheme}:' knows no client certificates")
+    return open_rest(uri, token, directory, identity)

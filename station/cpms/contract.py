@@ -93,6 +93,14 @@ class Cpms(Protocol):
         """
         ...
 
+    def revoke(self, notice: records.RevokedCertificate) -> bool:
+        """Make sure that the CPMS knows of a revoked certificate, and read it back; False where it knew before.
+
+        Raises:
+            ServiceError: The CPMS is away, busy, or has other content for this certificate.
+        """
+        ...
+
     def close(self) -> None:
         """Let go of connections; never raises."""
         ...

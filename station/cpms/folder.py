@@ -11,10 +11,11 @@ from uuid import uuid4
 from station.cpms.contract import Body, Record, Secret
 from station.cpms.payload import canonical
 from station.cpms.registry import CERTIFICATE, IDENTITY, Occupied, Registry
-from station.cpms.wire import MAX_BYTES, parse_record, safe_serial
+from station.cpms.wire import MAX_BYTES, parse_record, parse_revocation, safe_number, safe_serial
 from station.errors import ConfigError, Service, ServiceError
 
 FORMAT = "charger-registration/1"
+REVOKED = "revoked-certificate/1"
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,31 @@ class Folder:
             raise Occupied
         return False
 
+    def revocation(self, serial: str, certificate_serial: str) -> Body | None:
+        """Return what the directory knows of a revoked certificate, or None."""
+        path = self._revocation_path(serial, certificate_serial)
+        content = _content(path)
+        return None if content is None else parse_revocation(content, str(path))
+
+    def revoke(self, serial: str, certificate_serial: str, body: Body) -> bool:
+        """Create the file of a revoked certificate; an existing one is compared and left alone.
+
+        Raises:
+            Occupied: Another content is there.
+            ServiceError: The directory can't be written.
+        """
+        path = self._revocation_path(serial, certificate_serial)
+        content = {"format": REVOKED, "serial": serial, "certificate_serial": certificate_serial, "revocation": body}
+        try:
+            path.parent.mkdir(exist_ok=True)
+            if _create(path, canonical(content) + b"\n"):
+                return True
+        except OSError as error:
+            raise _trouble(path, error) from error
+        if self.revocation(serial, certificate_serial) != body:
+            raise Occupied
+        return False
+
     def holders(self, field: str, value: str) -> tuple[str, ...]:
         """Return the serials that are registered with this identity or certificate."""
         records = [_read(path) for path in sorted(self.directory.glob("*.json"))]
@@ -55,6 +81,9 @@ class Folder:
 
     def close(self) -> None:
         """Do nothing: nothing is open."""
+
+    def _revocation_path(self, serial: str, certificate_serial: str) -> Path:
+        return self.directory / "revoked" / f"{safe_serial(serial)}.{safe_number(certificate_serial)}.json"
 
     def _path(self, serial: str) -> Path:
         return self.directory / f"{safe_serial(serial)}.json"
@@ -86,14 +115,18 @@ def _field(record: Record, field: str) -> Any:
 
 
 def _read(path: Path) -> Record | None:
+    content = _content(path)
+    return None if content is None else parse_record(content, str(path))
+
+
+def _content(path: Path) -> bytes | None:
     try:
         with path.open("rb") as file:
-            content = file.read(MAX_BYTES + 1)
+            return file.read(MAX_BYTES + 1)
     except FileNotFoundError:
         return None
     except OSError as error:
         raise _trouble(path, error) from error
-    return parse_record(content, str(path))
 
 
 def _create(path: Path, content: bytes) -> bool:

@@ -7,6 +7,7 @@ from station.cpms.contract import Record, Registration, Secret
 from station.cpms.payload import canonical, payload
 from station.errors import ConfigError
 from station.model import UnitRecord
+from station.records import RevokedCertificate
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,11 @@ class NoCpms:
 
     def check_free(self, serial: str, certificate_sha256: str, ocpp_identity: str = "") -> None:
         """Accept every unit: nobody else is registered."""
+
+    def revoke(self, notice: RevokedCertificate) -> bool:
+        """Tell nobody."""
+        del notice
+        return False
 
     def close(self) -> None:
         """Do nothing: nothing is open."""

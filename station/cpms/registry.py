@@ -3,13 +3,15 @@
 A conflict is resolved by comparing, never by overwriting (F-G2).
 """
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol
 
 from station.cpms.contract import Body, Record, Registration
 from station.cpms.payload import as_kept, canonical, compare, differences, payload
-from station.errors import Defect, UnitError
+from station.errors import Defect, Service, ServiceError, UnitError
 from station.model import UnitRecord
+from station.records import RevokedCertificate
 
 IDENTITY = "ocpp_identity"
 CERTIFICATE = "certificate_sha256"
@@ -28,6 +30,18 @@ class Store(Protocol):
 
     def create(self, serial: str, revision: int, body: Body) -> bool:
         """Create a record durably; True for a new one, False where the same was there.
+
+        Raises:
+            Occupied: Something else was there; nothing was changed.
+        """
+        ...
+
+    def revocation(self, serial: str, certificate_serial: str) -> Body | None:
+        """Return what the store knows of a revoked certificate, or None."""
+        ...
+
+    def revoke(self, serial: str, certificate_serial: str, body: Body) -> bool:
+        """Keep durably that a certificate was revoked; True for a new one, False where the same was there.
 
         Raises:
             Occupied: Something else was there; nothing was changed.
@@ -68,6 +82,20 @@ class Registry:
             raise _conflict(record.serial, "; ".join(differing) if remote else "its identity or certificate is taken")
         read_back = canonical(kept) if remote else None
         return Registration(self.name, revision, canonical(body), read_back, differing, created)
+
+    def revoke(self, notice: RevokedCertificate) -> bool:
+        """Make sure that the CPMS knows of a revoked certificate, and read it back; False where it knew before."""
+        body = {"reason": notice.reason, "environment": notice.environment}
+        with suppress(Occupied):
+            created = self.store.revoke(notice.serial, notice.certificate_serial, body)
+            if self.store.revocation(notice.serial, notice.certificate_serial) == body:
+                return created
+        raise ServiceError(
+            Service.CPMS,
+            f"The CPMS does not know {notice.serial}'s certificate {notice.certificate_serial} as {notice.reason}.",
+            hint="Ask the CPMS team what it recorded of this certificate.",
+            stops_line=False,
+        )
 
     def differences(self, record: UnitRecord, remote: Record) -> tuple[str, ...]:
         """Name each field that the CPMS keeps otherwise than we would send it."""

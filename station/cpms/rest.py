@@ -6,7 +6,6 @@ is asked for at each request and never put into a URI, a log or an exception.
 """
 
 import re
-import ssl
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -21,7 +20,17 @@ from station.clock import Deadline
 from station.cpms.contract import Body, Record, Secret
 from station.cpms.payload import canonical
 from station.cpms.registry import Occupied, Registry
-from station.cpms.wire import MAX_BYTES, SERIAL, nonsense, parse_json, parse_record, safe_serial
+from station.cpms.tls import ClientIdentity, Trust, open_trust, tls_problem
+from station.cpms.wire import (
+    MAX_BYTES,
+    SERIAL,
+    nonsense,
+    parse_json,
+    parse_record,
+    parse_revocation,
+    safe_number,
+    safe_serial,
+)
 from station.errors import ConfigError, Service, ServiceError
 
 REQUEST_SECONDS = 10.0
@@ -55,6 +64,7 @@ class Rest:
     client: httpx.Client
     token: Secret
     name: str
+    trust: Trust
     seconds: float = REQUEST_SECONDS
 
     def read(self, serial: str) -> Record | None:
@@ -75,6 +85,23 @@ class Rest:
         """
         path = f"{CHARGERS}/{safe_serial(serial)}"
         answer = self._request("PUT", path, params={"revision": str(revision)}, content=canonical(body))
+        if answer.status == 409:
+            raise Occupied
+        self._content(answer)
+        return answer.status == 201
+
+    def revocation(self, serial: str, certificate_serial: str) -> Body | None:
+        """Return what the CPMS knows of a revoked certificate, or None."""
+        answer = self._request("GET", _revocation_path(serial, certificate_serial))
+        return None if answer.status == 404 else parse_revocation(self._content(answer), self.name)
+
+    def revoke(self, serial: str, certificate_serial: str, body: Body) -> bool:
+        """Tell of a revoked certificate; 201 for a new one, 200 for the same, 409 for any other.
+
+        Raises:
+            Occupied: The CPMS has other content for this certificate.
+        """
+        answer = self._request("PUT", _revocation_path(serial, certificate_serial), content=canonical(body))
         if answer.status == 409:
             raise Occupied
         self._content(answer)
@@ -112,6 +139,7 @@ class Rest:
         return answer
 
     def _once(self, request: httpx.Request, deadline: Deadline) -> Answer:
+        self.trust.refresh()
         request.extensions["timeout"] = httpx.Timeout(max(0.001, deadline.at_most(SILENCE_SECONDS).remaining)).as_dict()
         try:
             response = self.client.send(request, stream=True)
@@ -122,7 +150,13 @@ class Rest:
         except httpx.TimeoutException as error:
             raise self._away("no answer in time") from error
         except httpx.HTTPError as error:
-            return Answer(BROKEN, problem=type(error).__name__)
+            return Answer(BROKEN, problem=tls_problem(error) or self._broken(error))
+
+    def _broken(self, error: httpx.HTTPError) -> str:
+        """Name a fault of the connection; one that just ends may be a server that refuses who we are."""
+        name = type(error).__name__
+        silent = isinstance(error, httpx.RemoteProtocolError | httpx.ReadError)
+        return f"{name}; it may refuse this station's certificate" if silent and self.trust.identity else name
 
     def _body(self, response: httpx.Response, deadline: Deadline) -> bytes:
         content = bytearray()
@@ -165,11 +199,12 @@ class Rest:
         return ServiceError(Service.CPMS, f"The CPMS {self.name} {what}", hint=hint, stops_line=False)
 
 
-def open_rest(uri: str, token: Secret, directory: Path) -> Registry:
+def open_rest(uri: str, token: Secret, directory: Path, identity: ClientIdentity | None = None) -> Registry:
     """Open `staging+https://host[:port][?ca=FILE]`, or `staging+http://` on this computer only.
 
     Raises:
-        ConfigError: The URI names a user, a path or another option, or the token would cross a network in clear.
+        ConfigError: The URI names a user, a path or another option, the token would cross a network in clear, or the
+            identity cannot be used.
     """
     parts = urlsplit(uri)
     options = parse_qs(parts.query)
@@ -179,22 +214,19 @@ def open_rest(uri: str, token: Secret, directory: Path) -> Registry:
     if not tls and not _is_local(parts.hostname or ""):
         _refuse("over plain http is for this computer only, as the token would be read on the way")
     name = f"{parts.scheme}://{parts.netloc}"
+    ca = options.get("ca", [""])[0]
+    trust = open_trust(directory / ca if ca else None, identity)
     client = httpx.Client(
         base_url=name.removeprefix("staging+"),
-        verify=_tls(directory, options.get("ca", [""])[0]),
+        verify=trust.context,
         headers={"Content-Type": "application/json", "Accept": "application/json", "Accept-Encoding": "identity"},
         trust_env=False,
     )
-    return Registry(name, Rest(client, token, name))
+    return Registry(name, Rest(client, token, name, trust))
 
 
-def _tls(directory: Path, ca: str) -> ssl.SSLContext:
-    try:
-        context = ssl.create_default_context(cafile=directory / ca if ca else None)
-    except OSError as error:
-        raise ConfigError(f"cpms.uri: ca={ca}: {error.strerror or 'not a PEM file'}") from error
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    return context
+def _revocation_path(serial: str, certificate_serial: str) -> str:
+    return f"{CHARGERS}/{safe_serial(serial)}/revocations/{safe_number(certificate_serial)}"
 
 
 def _is_local(host: str) -> bool:

@@ -10,6 +10,8 @@ from station.errors import Service, ServiceError
 MAX_BYTES = 256 * 1024
 """Largest answer that is read."""
 SERIAL = re.compile(r"[A-Z0-9-]{4,25}")
+NUMBER = re.compile(r"[0-9A-F]{1,40}")
+"""Serial number of a certificate (RFC 5280 section 4.1.2.2: at most 20 octets)."""
 
 
 def safe_serial(serial: str) -> str:
@@ -21,6 +23,17 @@ def safe_serial(serial: str) -> str:
     if not SERIAL.fullmatch(serial):
         raise ValueError("the serial number has characters that no serial number has")
     return serial
+
+
+def safe_number(certificate_serial: str) -> str:
+    """Return the serial number of a certificate that may stand in a path.
+
+    Raises:
+        ValueError: It is not upper-case hexadecimal, or too long.
+    """
+    if not NUMBER.fullmatch(certificate_serial):
+        raise ValueError("the certificate's serial number is not upper-case hexadecimal")
+    return certificate_serial
 
 
 def parse_json(content: bytes, source: str) -> Any:
@@ -51,6 +64,19 @@ def parse_record(content: bytes, source: str) -> Record:
     if type(revision) is not int or not isinstance(fields, dict):
         raise nonsense(source, "a record without revision or content")
     return Record(serial, revision, fields)
+
+
+def parse_revocation(content: bytes, source: str) -> dict[str, Any]:
+    """Return reason and environment of a revoked certificate from the record that an answer holds.
+
+    Raises:
+        ServiceError: It is not such a record.
+    """
+    value = parse_json(content, source)
+    found = value.get("revocation") if isinstance(value, dict) else None
+    if not isinstance(found, dict) or not all(isinstance(found.get(name), str) for name in ("reason", "environment")):
+        raise nonsense(source, "not the record of a revoked certificate")
+    return {"reason": found["reason"], "environment": found["environment"]}
 
 
 def nonsense(source: str, what: str) -> ServiceError:

@@ -11,7 +11,7 @@ from station.records.database import Database, upgrade
 from station.records.journal import Journal
 from station.records.labels import Labels
 from station.records.orders import Orders
-from station.records.outbox import Outbox
+from station.records.outbox import REVOKED, Outbox
 from station.records.passports import Passports
 from station.records.reading import Reading
 from station.records.rows import (
@@ -37,6 +37,7 @@ from station.records.values import (
     OrderState,
     Registration,
     RegistrationState,
+    RevokedCertificate,
     RowRef,
     RunFilter,
     RunRef,
@@ -49,6 +50,7 @@ from station.records.values import (
 )
 
 __all__ = [
+    "REVOKED",
     "Attempts",
     "CertificateEventRow",
     "EventRow",
@@ -64,6 +66,7 @@ __all__ = [
     "Registration",
     "RegistrationRow",
     "RegistrationState",
+    "RevokedCertificate",
     "RowRef",
     "RunDetail",
     "RunFilter",

@@ -1,5 +1,7 @@
 """What others must be told: messages that survive restarts, and what the CPMS gave when it was read back."""
 
+import json
+from dataclasses import asdict
 from datetime import datetime
 
 from sqlalchemy import func, select
@@ -10,21 +12,44 @@ from station.records import tables
 from station.records.canonical import sentence
 from station.records.orders import RELEASED, Section, value
 from station.records.rows import OutboxRow, RegistrationRow
-from station.records.values import Registration, RegistrationState, UnitState
+from station.records.values import Registration, RegistrationState, RevokedCertificate, UnitState
+
+REVOKED = "cpms-revoked"
+"""Kind of the messages that tell of a revoked certificate; they wait for no other message."""
 
 
 class Outbox(Section):
     """Messages in the order in which each unit gave them, and registrations."""
 
     def due(self, now: datetime, limit: int) -> tuple[OutboxRow, ...]:
-        """Return messages to deliver now, oldest first; of each unit only the first that is not done."""
+        """Return messages to deliver now, oldest first; of each unit only the first that is not done.
+
+        What tells of a revoked certificate is due at once: a registration that is refused must not hold it back.
+        """
         message, earlier = tables.Outbox, aliased(tables.Outbox)
         same = (earlier.unit == message.unit) & (earlier.station == message.station)
         blocked = select(earlier.sequence).where(same, earlier.done_at.is_(None), earlier.sequence < message.sequence)
-        query = select(message).where(message.done_at.is_(None), message.next_at <= now, ~blocked.exists())
+        query = select(message).where(message.done_at.is_(None), message.next_at <= now)
+        query = query.where((message.kind == REVOKED) | ~blocked.exists())
         with self.database.read() as session:
             rows = session.scalars(query.order_by(message.station, message.sequence).limit(limit))
             return tuple(value(OutboxRow, row) for row in rows)
+
+    def tell_revoked(self, notice: RevokedCertificate) -> bool:
+        """Queue the message that a certificate was revoked; False where it was queued before: the first one stays.
+
+        Raises:
+            RuntimeError: There is no such unit.
+        """
+        with self.database.write() as session:
+            unit = session.get(tables.Unit, notice.serial)
+            if unit is None:
+                raise RuntimeError(f"there is no unit {notice.serial} whose certificate could be revoked")
+            known = select(tables.Outbox).where(tables.Outbox.kind == REVOKED, tables.Outbox.key == notice.key)
+            if session.scalar(known) is not None:
+                return False
+            self.database.append(session, _revoked_row(session, notice))
+            return True
 
     def succeed(self, message: OutboxRow, answer: bytes = b"") -> None:
         """Record that a message's effect was seen.
@@ -71,6 +96,23 @@ class Outbox(Section):
             query = select(tables.Registration).filter_by(cpms=cpms, unit=unit)
             row = session.scalar(query.order_by(tables.Registration.revision.desc()).limit(1))
             return None if row is None else value(RegistrationRow, row)
+
+
+def _revoked_row(session: Session, notice: RevokedCertificate) -> tables.Outbox:
+    latest = select(func.max(tables.Passport.revision)).where(tables.Passport.unit == notice.serial)
+    now = utc_now()
+    return tables.Outbox(
+        unit=notice.serial,
+        revision=session.scalar(latest) or 0,
+        kind=REVOKED,
+        key=notice.key,
+        body=json.dumps(asdict(notice)).encode(),
+        created_at=now,
+        attempts=0,
+        next_at=now,
+        error="",
+        answer=b"",
+    )
 
 
 def _message(session: Session, message: OutboxRow) -> tables.Outbox:

@@ -160,7 +160,7 @@ class OutboxRow:
     ref: RowRef
     unit: str
     revision: int
-    """Revision of the passport that the message belongs to."""
+    """Revision of the passport that the message belongs to; 0 where the unit has none."""
     kind: str
     key: str
     body: bytes

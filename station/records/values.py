@@ -190,6 +190,24 @@ class Message:
 
 
 @dataclass(frozen=True)
+class RevokedCertificate:
+    """A certificate that ended before its time, as others are told of it."""
+
+    serial: str
+    """Serial number of the unit."""
+    certificate_serial: str
+    """Upper-case hexadecimal."""
+    reason: str
+    """CRLReason by its name in RFC 5280 section 5.3.1."""
+    environment: str
+
+    @property
+    def key(self) -> str:
+        """Return what there is one message for."""
+        return f"{self.serial}/{self.certificate_serial}"
+
+
+@dataclass(frozen=True)
 class Registration:
     """What a CPMS was told of a unit, and what it gave when it was read back."""
 

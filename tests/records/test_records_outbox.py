@@ -1,12 +1,21 @@
 """Messages to others: in order per unit, until they are delivered, over any restart (F-G2, F-G3)."""
 
 import json
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
 from station.clock import utc_now
-from station.records import Message, Registration, RegistrationState, UnitState, open_records
+from station.records import (
+    REVOKED,
+    Message,
+    Registration,
+    RegistrationState,
+    RevokedCertificate,
+    UnitState,
+    open_records,
+)
 
 REVISION_1 = Registration("staging", 1, b'{"serial":"A"}')
 
@@ -92,3 +101,25 @@ def test_unit_that_was_never_released(world) -> None:
     unit = world.unit_of(world.open())
     with pytest.raises(RuntimeError, match="only released units"):
         world.records.registered(unit, REVISION_1)
+
+
+def test_a_revoked_certificate_is_told_once_and_waits_for_nobody(world, units: tuple[str, str], url: str) -> None:
+    """A refused registration must not keep the CPMS from learning that a certificate is not to be trusted."""
+    notice = RevokedCertificate(units[0], "0A1B", "keyCompromise", "ship")
+    first = world.records.due(utc_now(), 1)[0]
+    world.records.postpone(first, "refused", utc_now() + timedelta(seconds=60))
+    assert world.records.tell_revoked(notice)
+    assert not world.records.tell_revoked(replace(notice, reason="superseded"))
+    with open_records(url, "line1") as fresh:
+        found = [row for row in fresh.due(utc_now(), 10) if row.kind == REVOKED]
+    assert [(row.unit, row.key, row.revision) for row in found] == [(units[0], f"{units[0]}/0A1B", 1)]
+    assert RevokedCertificate(**json.loads(found[0].body)) == notice
+
+
+def test_a_unit_without_passport_may_have_a_revoked_certificate_and_an_unknown_one_not(world) -> None:
+    """A unit that is scrapped before its release had a ship certificate too."""
+    unit = world.unit_of(world.open())
+    assert world.records.tell_revoked(RevokedCertificate(unit, "0A1B", "cessationOfOperation", "ship"))
+    assert [row.revision for row in world.records.due(utc_now(), 10)] == [0]
+    with pytest.raises(RuntimeError, match="no unit AC22-NOBODY"):
+        world.records.tell_revoked(RevokedCertificate("AC22-NOBODY", "0A1B", "superseded", "ship"))

@@ -8,6 +8,8 @@ import httpx
 import pytest
 
 from fixtures.demo.world import World
+from station.config import load_station
+from station.records import RevokedCertificate, open_records
 from tests.station.cli_world import Operator, copied, eventually, unit_of
 
 pytestmark = pytest.mark.timeout(150)
@@ -53,6 +55,20 @@ def records_of(world: World, serial: str) -> list[int]:
         return [row[0] for row in connection.execute(f"SELECT revision FROM {table} WHERE serial = ?", (serial,))]
 
 
+def revocations_of(world: World, serial: str) -> list[tuple[str, str]]:
+    """Return the revoked certificates that the CPMS keeps of a unit, from its own database."""
+    query = "SELECT certificate_serial, json_extract(body, '$.reason') FROM revocation WHERE serial = ?"
+    with closing(sqlite3.connect(f"file:{world.place.cpms / 'cpms.sqlite'}?mode=ro", uri=True)) as connection:
+        return connection.execute(query, (serial,)).fetchall()
+
+
+def tell_revoked(world: World, serial: str) -> None:
+    """Let another program queue the message, as a command does while the station runs."""
+    config = load_station(world.place.station)
+    with open_records(config.database_url, config.station.id) as records:
+        assert records.tell_revoked(RevokedCertificate(serial, "0A1B", "keyCompromise", "ship"))
+
+
 def waits(operator: Operator, serial: str) -> None:
     """See that the unit is released and its message waits, with an alarm that names CPMS and unit."""
     shown = eventually(operator.line, lambda line: any("CPMS" in alarm for alarm in line["alarms"]))
@@ -89,16 +105,18 @@ def test_lost_answer_makes_no_second_record(world: World, operator: Operator) ->
 
 
 def test_cpms_that_is_away_and_a_restart_of_the_station(world: World, operator: Operator) -> None:
-    """F-G3: the message survives both; the restarted station tells the alarm again and delivers it."""
+    """F-G3, F-D8: messages survive both, also that of a revoked certificate; the restarted station delivers them."""
     serial = operator.to_label(3, "3")
     world.stop("cpms")
     assert operator.finish("3")["state"] == "PASS"
     waits(operator, serial)
+    tell_revoked(world, serial)
     world.stop("station")
     world.start_station()
-    eventually(operator.line, lambda line: line["waiting_messages"] == 1)
+    eventually(operator.line, lambda line: line["waiting_messages"] == 2)
     restart_cpms(world)
     arrives(operator, serial)
+    assert revocations_of(world, serial) == [("0A1B", "keyCompromise")]
 
 
 def restart_cpms(world: World) -> None:

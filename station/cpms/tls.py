@@ -1,0 +1,94 @@
+"""TLS to a CPMS: whose certificate is believed, and how the station shows who it is (F-K9).
+
+A station identity lives shortly and is renewed beside us, so its files are looked at before each request: what changed
+is loaded into the context in use, and counts from the next connection on.
+
+# Ref: RFC 8446 section 4.4.2; BSI TR-02102-2 (TLS 1.2 or higher).
+"""
+
+import ssl
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from station.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class ClientIdentity:
+    """A certificate with its key, as files."""
+
+    chain: Path
+    """Leaf first, then its issuing CAs (PEM)."""
+    key: Path
+    passphrase: Callable[[], str] = field(default=str, repr=False)
+    """Give the key's passphrase when it is needed; empty where the key has none."""
+
+
+@dataclass
+class Trust:
+    """The TLS side of a client: a context that follows the files of its identity."""
+
+    context: ssl.SSLContext
+    identity: ClientIdentity | None = None
+    _seen: tuple[int, ...] = ()
+
+    def refresh(self) -> None:
+        """Load the identity again if its files have changed.
+
+        Raises:
+            ConfigError: The certificate or its key cannot be used.
+        """
+        if self.identity is None:
+            return
+        found = _stamps(self.identity)
+        if found != self._seen:
+            _load(self.context, self.identity)
+            self._seen = found
+
+
+def open_trust(ca: Path | None, identity: ClientIdentity | None) -> Trust:
+    """Believe the roots in a PEM file, or the system's where none is given, and show an identity where one is given.
+
+    Raises:
+        ConfigError: A file cannot be used.
+    """
+    try:
+        context = ssl.create_default_context(cafile=ca)
+    except OSError as error:
+        raise ConfigError(f"cpms.uri: ca={ca}: {error.strerror or 'not a PEM file'}") from error
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    trust = Trust(context, identity)
+    trust.refresh()
+    return trust
+
+
+def tls_problem(error: BaseException) -> str:
+    """Return what TLS says of a failed connection in OpenSSL's words, or the empty string where it says nothing.
+
+    In TLS 1.3 a refused client learns of it with its first read, and some servers just end the connection.
+    """
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return f"its certificate is not trusted ({cause.verify_message})"
+        if isinstance(cause, ssl.SSLError) and "ALERT" in (cause.reason or ""):
+            return f"it refuses this station's certificate ({cause.reason})"
+        cause = cause.__cause__ or cause.__context__
+    return ""
+
+
+def _stamps(identity: ClientIdentity) -> tuple[int, ...]:
+    try:
+        return tuple(path.stat().st_mtime_ns for path in (identity.chain, identity.key))
+    except OSError as error:
+        raise ConfigError(f"cpms.client: {error.filename}: {error.strerror}") from error
+
+
+def _load(context: ssl.SSLContext, identity: ClientIdentity) -> None:
+    try:
+        # A callable, so that an encrypted key without a passphrase is an error and not a question at the terminal.
+        context.load_cert_chain(identity.chain, identity.key, identity.passphrase)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "reason", None) or getattr(error, "strerror", None) or "cannot be read"
+        raise ConfigError(f"cpms.client: {identity.chain.name} with {identity.key.name}: {reason}") from error
