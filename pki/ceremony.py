@@ -87,8 +87,8 @@ def renew(directory: Path, family: str, reason: str, occasion: Occasion = Occasi
         return _hold(layout, plan, actor, occasion, [f"ordered {renewal.name}: {renewal.reason}"])
 
 
-def publish_root_lists(directory: Path, occasion: Occasion = Occasion()) -> list[str]:
-    """Publish the CRLs of roots and intermediate CAs, as far as they need it; the token of the roots has to be there.
+def publish_root_lists(directory: Path, occasion: Occasion = Occasion(), *, force: bool = False) -> list[str]:
+    """Publish the CRLs of roots and intermediate CAs where needed (or forced); the token of the roots has to be there.
 
     Raises:
         RequestRefused: The caller is no officer.
@@ -99,7 +99,7 @@ def publish_root_lists(directory: Path, occasion: Occasion = Occasion()) -> list
     actor = require(plan, OFFICER)
     done: list[str] = []
     with _alone(layout), _opened(layout, plan, Circumstances(actor, (), done), occasion.say) as ceremony:
-        ceremony.publish()
+        ceremony.publish(force=force)
     return done
 
 
@@ -162,17 +162,19 @@ class _Ceremony:
         self._list(parts)
         self._testify(parts, told)
 
-    def publish(self) -> None:
+    def publish(self, *, force: bool) -> None:
         """Publish the lists of the CAs that sleep, after opening their tokens."""
         parts = table.all_parts(self.plan, table.read_renewals(self.layout))
         for part in parts.keys:
             if part.lists:
                 self.tokens.open(part.token)
-        self._list(parts)
+        self._list(parts, force=force)
 
-    def _list(self, parts: Parts) -> None:
+    def _list(self, parts: Parts, *, force: bool = False) -> None:
         for part in parts.keys:
-            if part.lists and self.tokens.is_open(part.token) and self._source(part, parts).publish(self.layout.crls):
+            if not part.lists or not self.tokens.is_open(part.token):
+                continue
+            if self._source(part, parts).publish(self.layout.crls, force=force):
                 self._tell(f"published the CRL of {part.name}", "crl-published", part.name)
 
     def _source(self, part: Part, parts: Parts) -> StatusAuthority:

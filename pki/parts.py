@@ -45,11 +45,6 @@ class Part:
     """Name of the part that signs the certificate; its own if it signs itself."""
 
     @property
-    def environment(self) -> str:
-        """Return the name of the environment that a CA belongs to."""
-        return self.name.partition("-")[0]
-
-    @property
     def online(self) -> bool:
         """Tell whether daily work needs the key; the others sleep between ceremonies."""
         return self.profile in {"issuing", RECORDS, AUDIT}

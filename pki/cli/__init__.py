@@ -8,14 +8,20 @@ import click
 from pki.cli.ceremonies import ceremony, renew, status
 from pki.cli.common import Group
 from pki.cli.evidence import audit, firmware_sign
+from pki.cli.services import crl, enrol_code, identity, kek, serve_command
 from pki.cli.units import issue, quota, revoke
 
-COMMANDS = (ceremony, status, renew, issue, revoke, quota, audit, firmware_sign)
+COMMANDS = (
+    *(ceremony, status, renew),
+    *(issue, revoke, crl, quota),
+    *(enrol_code, identity, kek, serve_command),
+    *(audit, firmware_sign),
+)
 
 
 @click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"]})
 def main() -> None:
-    r"""The factory's PKI: keys in HSMs, certificates by profile, a ledger of both.
+    """The factory's PKI: keys in HSMs, certificates by profile, a ledger of both.
 
     A directory (--dir) holds one factory's PKI. One reviewed file is the whole input of its ceremony. The PIN of a
     token is a secret by name (tokens.NAME.pin, by default hsm-pin): a systemd credential, or DIR/secrets/NAME with

@@ -21,7 +21,7 @@ NOTHING = "Nothing to do: the ceremony is complete."
 @click.option("--witness", "witnesses", multiple=True, help="Name of somebody who watches, for the transcript.")
 @click.option("--reason", default="", help="Why FILE differs from the adopted one in what may be amended.")
 def ceremony(file: Path, directory: Path, witnesses: tuple[str, ...], reason: str, *, dry_run: bool) -> None:
-    r"""Make the keys and CAs that the reviewed FILE names.
+    """Make the keys and CAs that the reviewed FILE names.
 
     Every run looks first at what is there: again, it changes nothing; after a death, it goes on. Each run that made
     something leaves a signed transcript in DIR/transcripts. The offline token is needed only for what it signs.
@@ -45,9 +45,10 @@ def ceremony(file: Path, directory: Path, witnesses: tuple[str, ...], reason: st
 @DIRECTORY
 @click.option("--witness", "witnesses", multiple=True, help="Name of somebody who watches, for the transcript.")
 def renew(name: str, reason: str, directory: Path, witnesses: tuple[str, ...]) -> None:
-    r"""Make the next generation of a server, or of an intermediate or issuing CA.
+    """Make the next generation of a CA or server.
 
-    The new key and certificate stand beside the old ones (NAME-2, NAME-3, ...), which stay valid until their end. A
+    Servers, issuing and intermediate CAs can be renewed. The new key and certificate stand beside the old ones (NAME-2,
+    NAME-3, ...), which stay valid until their end. A
     CA below an offline root needs the token of that root. Whoever runs has to be started again to use the new ones.
 
     \b
@@ -62,9 +63,10 @@ def renew(name: str, reason: str, directory: Path, witnesses: tuple[str, ...]) -
 @DIRECTORY
 @JSON
 def status(directory: Path, *, as_json: bool) -> None:
-    r"""Tell tokens, keys as the tokens report them, ends, CRLs, quotas and roles; exit 1 if something is wrong.
+    """Show keys, CAs, lists, quotas and problems.
 
-    The offline token is not asked for: its keys are told as the last transcript told them.
+    Keys are told as their tokens report them. Exit 1 if something is wrong. The offline token is not asked for: its
+    keys are told as the last transcript told them.
 
     \b
     Examples:

@@ -16,7 +16,9 @@ from pki.plan import Layout
 @click.option("--export", "file", type=click.Path(path_type=Path, dir_okay=False), help="Write all to FILE, signed.")
 @JSON
 def audit(directory: Path, last: int, file: Path | None, *, as_json: bool) -> None:
-    r"""Show who did what, or export the whole log signed by the audit key.
+    """Show who did what, or export it signed.
+
+    The export is one JSON object a line, with the audit key's signature over the file beside it.
 
     \b
     Examples:
@@ -37,7 +39,9 @@ def audit(directory: Path, last: int, file: Path | None, *, as_json: bool) -> No
 @click.argument("image", type=FILE)
 @DIRECTORY
 def firmware_sign(image: Path, directory: Path) -> None:
-    r"""Sign IMAGE with the firmware key: IMAGE.sig holds ECDSA over its SHA-256, DER. Needs the key's token.
+    """Sign IMAGE with the firmware key.
+
+    IMAGE.sig holds the signature, DER. Needs the token that holds the key, which may be the offline one.
 
     \b
     Example:

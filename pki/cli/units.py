@@ -19,7 +19,9 @@ from pki.roles import APPROVER, OFFICER, require
 @PROFILE
 @DIRECTORY
 def issue(request: Path, environment: str, unit: str, directory: Path, **options: str) -> None:
-    r"""Issue a certificate for a PKCS#10 REQUEST (DER) and print its chain as PEM.
+    """Issue a certificate for a REQUEST.
+
+    REQUEST is PKCS#10 in DER; the chain is printed as PEM. Only the key is taken from the request.
 
     \b
     Example:
@@ -32,23 +34,33 @@ def issue(request: Path, environment: str, unit: str, directory: Path, **options
 
 
 @click.command()
-@ENVIRONMENT
-@click.option("--unit", required=True, help="Serial number, or the name of a station or service.")
+@click.option("--environment", type=click.Choice(sorted(ENVIRONMENTS)), help="Which hierarchy the unit belongs to.")
+@click.option("--unit", help="Serial number, or the name of a station or service.")
+@click.option("--part", help="Instead of a unit: a CA or TLS server of the ceremony, as ship-issuing.")
 @click.option("--reason", type=click.Choice([reason.value for reason in Reason]), required=True, help="By RFC 5280.")
 @click.option("--detail", required=True, help="What happened, for the ledger.")
 @PROFILE
 @DIRECTORY
-def revoke(environment: str, unit: str, directory: Path, **options: str) -> None:
-    r"""Revoke a unit's living certificate; the next CRL and every OCSP answer tell it.
+def revoke(reason: str, detail: str, directory: Path, **options: str | None) -> None:
+    """Revoke the certificate of a unit, CA or server.
+
+    The next CRL and every OCSP answer from now on tell it.
 
     \b
-    Example:
+    Examples:
       pki revoke --environment ship --unit AC22-000001 --reason keyCompromise --detail "case 17" --dir /var/lib/pki
+      pki revoke --part ship-issuing --reason superseded --detail "replaced by ship-issuing-2" --dir /var/lib/pki
     """
+    environment, unit, part = options["environment"], options["unit"], options["part"]
     with opened(directory) as factory:
-        reason = Reason(options["reason"])
-        serial = factory.revoke(ENVIRONMENTS[environment], unit, options["profile"], reason, options["detail"])
-    click.echo(f"revoked certificate {serial} of {unit}\nNext: publish it with 'pki crl'.")
+        if part and not unit:
+            serial = factory.revoke_part(part, Reason(reason), detail)
+        elif unit and environment and not part:
+            profile = str(options["profile"])
+            serial = factory.revoke(ENVIRONMENTS[environment], unit, profile, Reason(reason), detail)
+        else:
+            raise click.UsageError("name --environment and --unit, or --part")
+    click.echo(f"revoked certificate {serial} of {part or unit}\nNext: publish it with 'pki crl' ('--roots' for a CA).")
 
 
 @click.command()
@@ -59,7 +71,9 @@ def revoke(environment: str, unit: str, directory: Path, **options: str) -> None
 @DIRECTORY
 @JSON
 def quota(order: str | None, units: int | None, rework: int, profile: str, directory: Path, *, as_json: bool) -> None:
-    r"""Show what is left of each work order's quota, or set one in test and ship.
+    """Show or set the quotas of work orders.
+
+    A quota holds for test and for ship. Beyond it nothing is issued.
 
     \b
     Examples:

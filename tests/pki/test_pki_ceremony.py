@@ -1,17 +1,13 @@
 """The ceremony makes everything once, continues after a death, and never replaces a key that is gone."""
 
-import json
 import os
-import re
 import signal
-import sqlite3
 import ssl
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -20,7 +16,6 @@ from cryptography.x509 import load_pem_x509_certificate
 
 from fixtures.token import make_token
 from pki.ceremony import hold_ceremony
-from pki.cli import main
 from pki.environment import Ship, Test
 from pki.errors import KeystoreError, ProfileError
 from pki.issue import open_factory
@@ -180,61 +175,3 @@ def test_wrong_file_is_refused_before_anything_is_made(ceremony_file, tmp_path, 
     with pytest.raises(ProfileError, match=message):
         hold_ceremony(file, directory)
     assert not directory.exists()
-
-
-def run(*arguments: str | Path) -> tuple[int, str]:
-    answer = CliRunner().invoke(main, [str(argument) for argument in arguments])
-    return answer.exit_code, answer.output
-
-
-def test_status_tells_everything_as_json(pki_directory):
-    code, text = run("status", "--dir", pki_directory, "--json")
-    report = json.loads(text)
-    assert code == 0
-    assert report["problems"] == []
-    assert report["tokens"][0]["label"] == "line3"
-
-
-@pytest.mark.parametrize("damage", ["DROP TABLE events", "DROP TRIGGER keys_no_update"])
-def test_status_fails_on_a_damaged_ledger(pki_directory, damage):
-    connection = sqlite3.connect(pki_directory / "ledger.sqlite")
-    connection.execute(damage)
-    connection.close()
-    code, text = run("status", "--dir", pki_directory)
-    assert code == 1
-    assert f"PROBLEM      the ledger lacks {damage.split()[-1]}" in text
-
-
-@pytest.mark.parametrize(("breakage", "expected"), [("plan", 2), ("pin", 3), ("ledger", 1)])
-def test_exit_codes_say_whose_turn_it_is(pki_directory, breakage, expected):
-    if breakage == "plan":
-        (pki_directory / "pki.toml").write_text("nonsense = 1")
-    elif breakage == "pin":
-        (pki_directory / "secrets" / "hsm-pin").write_text("00000000")
-    else:
-        (pki_directory / "ledger.sqlite").unlink()
-    code, text = run("status", "--dir", pki_directory)
-    assert code == expected
-    assert len(text.splitlines()) == 2
-
-
-def test_issue_by_hand(pki_directory, device, tmp_path):
-    device.make_key()
-    request = tmp_path / "request.der"
-    request.write_bytes(device.request("AC22-000001-7"))
-    asked = ("issue", request, "--environment", "test", "--unit", "AC22-000001-7", "--dir", pki_directory)
-    code, chain = run(*asked)
-    assert code == 0
-    assert chain.count("BEGIN CERTIFICATE") == 2
-    assert run(*asked) == (0, chain)
-
-
-@pytest.mark.parametrize("command", sorted(main.commands))
-def test_help_has_an_example(command):
-    code, text = run(command, "--help")
-    assert code == 0
-    assert f"pki {command} " in re.split("Examples?:", text)[1]
-
-
-def test_ceremony_by_command(ceremony_file, pki_directory):
-    assert run("ceremony", ceremony_file, "--dir", pki_directory) == (0, "Nothing to do: the ceremony is complete.\n")
