@@ -4,8 +4,8 @@ Both are signed by the CA's own key. A responder's key of its own would lie in t
 process, so it would protect nothing; it would add a certificate to renew and to carry in every answer, which small
 devices pay for. A CA whose token is away (a root) has its list from the last ceremony and no OCSP.
 
-A list and an answer are built and encoded by the library and signed by a throwaway key; the HSM signs the same bytes,
-and what comes out is verified and parsed before it is given away.
+A list is encoded by `cryptography` under a throwaway signature, an answer by `asn1crypto`; the HSM signs these very
+bytes, and what comes out is verified, parsed and compared before it is given away.
 
 Ref: RFC 5280 section 5 (CRL), RFC 6960 and RFC 5019 (OCSP), RFC 9654 (nonce).
 """
@@ -126,7 +126,7 @@ class StatusAuthority:
 def draft_crl(
     issuer: x509.Certificate, number: int, validity: tuple[datetime, datetime], revoked: Iterable[Revoked]
 ) -> x509.CertificateRevocationList:
-    """Return a version 2 list signed by a throwaway key: its TBS is what the HSM will sign.
+    """Return a version 2 list with a throwaway signature: its TBS is what the HSM will sign.
 
     The library's constructor takes all entries at once: adding them one by one copies the list each time.
     """

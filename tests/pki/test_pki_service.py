@@ -166,6 +166,52 @@ def owned_request(device, owner: str = "Example Test Network") -> bytes:
     )
 
 
+def gnutls_post(world: World, operation: str, request: bytes, *arguments: str | Path) -> tuple[int, bytes]:
+    """Status and body that a client with another TLS gets; arguments before `--` are header lines."""
+    cut = arguments.index("--")
+    body = base64.encodebytes(request)
+    lines = [f"POST /.well-known/est/test-station/{operation} HTTP/1.1", f"Host: {NAME}", *arguments[:cut]]
+    head = "\r\n".join([*lines, f"Content-Length: {len(body)}", "Content-Type: application/pkcs10", "", ""])
+    options = [
+        "--logfile",
+        world.folder / "gnutls.log",
+        "--x509cafile",
+        world.folder / "plant.pem",
+        *arguments[cut + 1 :],
+    ]
+    command = ["gnutls-cli", "-p", world.service.ports[1], "--verify-hostname", NAME, *options, "127.0.0.1"]
+    with subprocess.Popen(list(map(str, command)), stdin=subprocess.PIPE, stdout=subprocess.PIPE) as client:
+        client.stdin.write(head.encode() + body)
+        client.stdin.flush()  # and left open: at its end the client would leave without waiting for the answer
+        head, _, body = client.stdout.read().partition(b"\r\n\r\n")
+    return int(head.split()[1]), body
+
+
+def test_gnutls_and_certtool_enrol_and_renew(world):
+    """Keys, requests, TLS and the reading of answers by a second family of tools."""
+    template, keys = world.folder / "template", [world.folder / "first.key", world.folder / "second.key"]
+    template.write_text(f'organization = "Example Test Network"\ncn = "{UNIT}"\n')
+    requests = []
+    for key in keys:
+        run("certtool", "--generate-privkey", "--key-type", "ecc", "--curve", "secp256r1", "--outfile", key)
+        made = ("--generate-request", "--load-privkey", key, "--template", template, "--outder", "--no-text")
+        requests.append(run("certtool", *made))
+    credentials = base64.b64encode(f"{UNIT}:{world.code(UNIT)}".encode()).decode()
+    status, answer = gnutls_post(world, "simpleenroll", requests[0], f"Authorization: Basic {credentials}", "--")
+    assert status == 200, answer
+    old = world.folder / "old.pem"
+    old.write_bytes(run("certtool", "--p7-info", "--inder", data=base64.b64decode(answer)))
+    status, answer = gnutls_post(
+        world, "simplereenroll", requests[1], "--", "--x509certfile", old, "--x509keyfile", keys[0]
+    )
+    assert status == 200, answer
+    new = certificate_of(answer)
+    assert new.subject == x509.load_pem_x509_certificate(old.read_bytes()).subject
+    chain = new.public_bytes(Encoding.PEM) + (world.folder / "issuing.pem").read_bytes()
+    verified = run("certtool", "--verify", "--load-ca-certificate", world.folder / "roots.pem", data=chain)
+    assert b"Chain verification output: Verified" in verified
+
+
 def test_cacerts_and_csrattrs_are_for_everybody(world):
     status, anchors = world.curl(f"{EST}/.well-known/est/test-station/cacerts")
     text = run("certtool", "--p7-info", "--inder", data=base64.b64decode(anchors)).decode()
