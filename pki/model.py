@@ -3,7 +3,6 @@
 The three together determine every byte that is signed. Nothing here comes from a request but the public key.
 """
 
-import functools
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -72,14 +71,6 @@ class Profile:
     allowed: tuple[Allowance, ...] = ()
     switches: tuple[tuple[str, bool | str], ...] = ()
     """How its switches were set, sorted, defaults left out: `load_profile(name, dict(switches))` gives it again."""
-
-    def __hash__(self) -> int:
-        """Hash once: a profile is looked up for every certificate."""
-        return self._hash
-
-    @functools.cached_property
-    def _hash(self) -> int:
-        return hash((self.name, self.revision, self.subject, self.key_usage, self.key, self.switches))
 
     @property
     def algorithm(self) -> Algorithm:

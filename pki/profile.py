@@ -5,12 +5,9 @@ A profile file holds what is common, and switches: named variations that a plan 
 """
 
 import functools
-import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime, timedelta
 from importlib.resources import files
-from typing import Any
 
 from cryptography import x509
 
@@ -21,7 +18,8 @@ from pki.fit import check_fit
 from pki.lint import check_bytes, lint
 from pki.model import NEVER, Claim, Profile, Signer
 from pki.rules import check_profile, nearest
-from pki.table import load_toml, parse_table
+from pki.switches import Setting, read_variations
+from pki.table import load_toml
 from pki.throwaway import throwaway
 
 __all__ = [
@@ -36,26 +34,6 @@ __all__ = [
     "read_profile",
     "subject_name",
 ]
-Setting = bool | str
-
-
-@dataclass(frozen=True)
-class Switch:
-    """A named variation of a profile: on or off, or a text for one key."""
-
-    why: str
-    """Who disagrees about what, for whoever sets it."""
-    sets: str = ""
-    """Key that the switch's text goes to; empty for a switch that is on or off."""
-    words: tuple[str, ...] = ()
-    """The texts that there are."""
-    pattern: str = ""
-    """Regular expression of the texts, where they can't be listed."""
-    example: str = ""
-    needed: bool = False
-    """Whether the profile can't be used without it."""
-    on: dict[str, Any] = field(default_factory=dict)
-    """Keys that change when it is set."""
 
 
 @functools.cache
@@ -94,13 +72,9 @@ def read_profile(raw: bytes, where: str, switches: Mapping[str, Setting] | None 
     Raises:
         ProfileError: The message names file, key, and the clause or the nearest valid word.
     """
-    table = load_toml(raw, where)
-    parsed = table.pop("switches", {})
-    if not isinstance(parsed, dict):
-        raise ProfileError(f"{where}: switches is no table")
-    known = {name: _switch(entry, f"{where}: switches.{name}") for name, entry in parsed.items()}
-    _try_each(table, known, where)
-    profile = _set(table, known, dict(switches or {}), where)
+    variations = read_variations(load_toml(raw, where), where)
+    variations.check()
+    profile = variations.profile(switches or {})
     prove(profile)
     return profile
 
@@ -115,62 +89,6 @@ def prove(profile: Profile) -> None:
     made = draft(profile, claim, signer)
     check_bytes(made, profile, claim, signer)
     lint(made, profile)
-
-
-def _switch(entry: object, where: str) -> Switch:
-    if not isinstance(entry, dict):
-        raise ProfileError(f"{where} is no table")
-    # The changes are checked as keys of the profile, so that a typo in them is reported with its neighbours.
-    changes = entry.get("on", {})
-    switch = parse_table({key: value for key, value in entry.items() if key != "on"}, Switch, where)
-    keys = tuple(known.name for known in fields(Profile) if known.name not in {"name", "revision", "switches"})
-    for key in (*changes, *([switch.sets] if switch.sets else [])):
-        if key not in keys:
-            raise ProfileError(f"{where}: {key} is unknown{nearest(key, keys)}")
-    if switch.sets and not (switch.words or switch.pattern):
-        raise ProfileError(f"{where}: words or pattern is missing")
-    return replace(switch, on=changes)
-
-
-def _try_each(table: Mapping[str, Any], known: Mapping[str, Switch], where: str) -> None:
-    """Check every variation when the file is read, not when somebody first asks for it."""
-    needed: dict[str, Setting] = {name: switch.example for name, switch in known.items() if switch.needed}
-    _set(table, known, needed, where)
-    for name, switch in known.items():
-        for setting in switch.words or (switch.example or True,):
-            _set(table, known, needed | {name: setting}, where)
-
-
-def _set(table: Mapping[str, Any], known: Mapping[str, Switch], asked: dict[str, Setting], where: str) -> Profile:
-    changed: dict[str, Any] = {}
-    chosen = {name: setting for name, setting in asked.items() if setting is not False}
-    for name, setting in asked.items():
-        changes = _changes(name, setting, known, where)
-        if set(changes) & set(changed):
-            raise ProfileError(f"{where}: switch {name} and another change {', '.join(set(changes) & set(changed))}")
-        changed |= changes
-    for name, switch in known.items():
-        if switch.needed and name not in chosen:
-            hint = f"Set it, as in {name} = {switch.example!r}."
-            raise ProfileError(f"{where}: switch {name} is not set: {switch.why}", hint=hint)
-    profile = replace(parse_table({**table, **changed}, Profile, where), switches=tuple(sorted(chosen.items())))
-    check_profile(profile, where if not chosen else f"{where} with {', '.join(sorted(chosen))}")
-    return profile
-
-
-def _changes(name: str, setting: Setting, known: Mapping[str, Switch], where: str) -> dict[str, Any]:
-    switch = known.get(name)
-    if switch is None:
-        raise ProfileError(f"{where}: there is no switch '{name}'{nearest(name, tuple(known))}")
-    if not switch.sets:
-        if not isinstance(setting, bool):
-            raise ProfileError(f"{where}: switch {name} is true or false, not {setting!r}")
-        return switch.on if setting else {}
-    if not isinstance(setting, str) or (switch.words and setting not in switch.words):
-        raise ProfileError(f"{where}: switch {name}: unknown: {setting}{nearest(str(setting), switch.words)}")
-    if switch.pattern and not re.fullmatch(switch.pattern, setting):
-        raise ProfileError(f"{where}: switch {name}: {setting!r} does not match {switch.pattern}")
-    return {switch.sets: setting, **switch.on}
 
 
 def _sample(profile: Profile) -> tuple[Claim, Signer]:

@@ -3,6 +3,7 @@
 import dataclasses
 import subprocess
 import sys
+import tomllib
 from importlib.resources import files
 from pathlib import Path
 
@@ -103,6 +104,10 @@ def test_switch_that_is_off_changes_nothing():
         ('[switches.x]\nwhy = "y"\non = { ca = true }', "bad.toml with x: key_usage: must hold key_cert_sign"),
         ('[switches.x]\nwhy = "y"\nsets = "key"\nwords = ["p25"]', "bad.toml with x: key: unknown: p25"),
         ("switches = 3", "switches is no table"),
+        ("switches.x = 3", r"switches\.x is no table"),
+        ('[switches.x]\nwhy = "y"\non = 3', r"switches\.x is no table"),
+        ('[switches.x]\nwhy = "y"\non = { days = "3" }', r"bad\.toml with x: days has the wrong type"),
+        ('[switches.x]\nwhy = "y"\nsets = "country"\npattern = "DE"\nexample = "FR"', "'FR' does not match DE"),
     ],
 )  # fmt: skip
 def test_wrong_file_is_refused_with_key_and_nearest_word(line, message):
@@ -129,8 +134,26 @@ def test_any_typo_in_any_key_is_refused(data, name):
     lines = text_of(name).splitlines()
     place = data.draw(st.sampled_from([n for n, line in enumerate(lines) if " = " in line and line[0] not in "#["]))
     lines[place] = "x" + lines[place]
-    with pytest.raises(ProfileError, match=rf"{name}\.toml: .*x{lines[place][1:].split(' = ')[0]} is unknown"):
+    with pytest.raises(ProfileError, match=rf"{name}\.toml.*: x{lines[place][1:].split(' = ')[0]} is unknown"):
         read_profile("\n".join(lines).encode(), f"{name}.toml", NEEDED.get(name))
+
+
+SWITCHES = {name: tomllib.loads(text_of(name)).get("switches", {}) for name in profile_names()}
+
+
+@settings(max_examples=80, deadline=None, derandomize=True)
+@given(data=st.data(), name=st.sampled_from(sorted(name for name in SWITCHES if SWITCHES[name])))
+def test_any_combination_of_switches_is_a_profile_or_refused(data, name):
+    """Property: what loads has passed both encoders and pkilint, and says how it was set."""
+    asked = dict(NEEDED.get(name, {}))
+    for switch, entry in SWITCHES[name].items():
+        if switch not in asked and data.draw(st.booleans()):
+            asked[switch] = data.draw(st.sampled_from(entry.get("words") or [entry.get("example") or True]))
+    if asked.get("key") == "ed448" and "key_agreement" in asked:
+        with pytest.raises(ProfileError, match="must not hold key_agreement with Ed448"):
+            load_profile(name, asked)
+    else:
+        assert dict(load_profile(name, asked).switches) == asked
 
 
 @pytest.mark.parametrize(
