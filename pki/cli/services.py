@@ -59,12 +59,10 @@ def serve_command(directory: Path, http: str, https: str, labels: tuple[str, ...
     """
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s")
     with opened(directory) as factory:
-        defaults = Options(factory.layout.crls)
         options = Options(
-            folder=defaults.folder,
             http=_address(http),
             https=_address(https) if https else None,
-            labels=labels or defaults.labels,
+            labels=labels or Options().labels,
             registrars=frozenset(registrars),
         )
         serve(factory, options)
