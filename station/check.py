@@ -5,6 +5,7 @@ Each check stands alone: one that fails does not hide the others.
 
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -110,11 +111,12 @@ def _printer(config: StationConfig) -> str:
 
 
 def _cpms(config: StationConfig) -> str:
-    cpms = opened_cpms(config)
-    try:
-        cpms.read("STATION-CHECK")
-    finally:
-        cpms.close()
+    with opened_factory(config) if config.cpms.identity else nullcontext() as factory:
+        cpms = opened_cpms(config, factory)
+        try:
+            cpms.read("STATION-CHECK")
+        finally:
+            cpms.close()
     return f"{config.cpms.uri} answers"
 
 

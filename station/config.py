@@ -92,7 +92,15 @@ class CpmsSection:
     """`staging+https://host`, `file:DIR` or `none:`."""
     token: str = "cpms-token"
     """Name of the secret with the access token."""
+    identity: bool = False
+    """Whether the station shows its identity of the factory's PKI, which renews itself (mutual TLS)."""
     client: ClientSection | None = None
+    """Another certificate to show in its place, such as one that the CPMS team gave."""
+
+    def __post_init__(self) -> None:
+        """Refuse two certificates for one connection."""
+        if self.identity and self.client is not None:
+            raise ValueError("identity and client are two ways to show a certificate; choose one")
 
 
 @dataclass(frozen=True)

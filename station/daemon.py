@@ -20,12 +20,12 @@ from station.acceptance import AcceptanceServer, Limits, PersonaConfig, ServerCo
 from station.bench import Services
 from station.catalog.firmware import load_image
 from station.catalog.recipes import Recipe, load_recipe
-from station.config import StationConfig
+from station.config import ClientSection, StationConfig
 from station.cpms import ClientIdentity, Cpms, open_cpms
 from station.detect import open_ports
 from station.documents.passport_pdf import render_passport
 from station.documents.printers import open_printer
-from station.errors import ConfigError
+from station.errors import ConfigError, Service, ServiceError
 from station.line import Line
 from station.model import Environment
 from station.outbox import OutboxWorker
@@ -115,24 +115,39 @@ def _services(config: StationConfig, records: Records, recipe: Recipe) -> Iterat
         acceptance = AcceptanceServer(_acceptance(config, factory, recipe))
         acceptance.start()
         stack.callback(acceptance.stop)
-        cpms = opened_cpms(config)
+        cpms = opened_cpms(config, factory)
         stack.callback(cpms.close)
         printer = open_printer(config.located(config.printer.uri))
         yield Services(records, factory, acceptance, cpms, printer)
 
 
-def opened_cpms(config: StationConfig) -> Cpms:
-    """Open the CPMS that units are registered with, showing the station's certificate where one is configured (F-K9).
+def opened_cpms(config: StationConfig, factory: Factory | None) -> Cpms:
+    """Open the CPMS that units are registered with, showing a certificate where that is configured (F-K9).
 
     Raises:
         ConfigError: Its address, or the certificate, can't be used.
+        ServiceError: The PKI gives the station no identity.
     """
-    where, client = config.directory, config.cpms.client
-    identity = None
-    if client is not None:
-        passphrase = partial(_secret, client.passphrase, where)
-        identity = ClientIdentity(where / client.certificate, where / client.key, passphrase)
-    return open_cpms(config.cpms.uri, lambda: secret(config.cpms.token, where), where, identity)
+    where, identify = config.directory, None
+    if config.cpms.identity and factory is not None:
+        identify = partial(_station_identity, config.station.id, factory)
+    elif config.cpms.client is not None:
+        identify = partial(_client_identity, config.cpms.client, where)
+    return open_cpms(config.cpms.uri, lambda: secret(config.cpms.token, where), where, identify)
+
+
+def _station_identity(name: str, factory: Factory) -> ClientIdentity:
+    """Return the station's identity of the Plant world, renewed when its time comes; no fault of it blames a unit."""
+    try:
+        files = factory.station_identity(name)
+    except PkiError as error:
+        raise ServiceError(Service.PKI, error.message, hint=error.hint, stops_line=False) from error
+    return ClientIdentity(files.chain, files.key, lambda: files.passphrase)
+
+
+def _client_identity(client: ClientSection, directory: Path) -> ClientIdentity:
+    passphrase = partial(_secret, client.passphrase, directory)
+    return ClientIdentity(directory / client.certificate, directory / client.key, passphrase)
 
 
 def _secret(name: str, directory: Path) -> str:

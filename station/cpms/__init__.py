@@ -12,13 +12,14 @@ from station.cpms.folder import open_folder
 from station.cpms.nothing import open_nothing
 from station.cpms.payload import differences, payload
 from station.cpms.rest import open_rest
-from station.cpms.tls import ClientIdentity
+from station.cpms.tls import ClientIdentity, Identify
 from station.errors import ConfigError
 
 __all__ = [
     "ADAPTERS",
     "ClientIdentity",
     "Cpms",
+    "Identify",
     "Record",
     "Registration",
     "Secret",
@@ -36,17 +37,18 @@ ADAPTERS: Mapping[str, Callable[[str, Secret, Path], Cpms]] = {
 """How a CPMS is opened, by the scheme of its URI."""
 
 
-def open_cpms(uri: str, token: Secret, directory: Path = Path(), identity: ClientIdentity | None = None) -> Cpms:
+def open_cpms(uri: str, token: Secret, directory: Path = Path(), identify: Identify | None = None) -> Cpms:
     """Open the adapter that the URI's scheme names; relative paths and `ca=` files are found in `directory`.
 
     Args:
         uri: Which CPMS, without anything secret.
         token: Gives the access token.
         directory: The station directory.
-        identity: The certificate by which the CPMS knows this station (mutual TLS).
+        identify: Gives the certificate by which the CPMS knows this station (mutual TLS).
 
     Raises:
-        ConfigError: No adapter has this scheme, the URI is not one that it takes, or the identity cannot be used.
+        ConfigError: No adapter has this scheme, the URI is not one that it takes, or the certificate cannot be used.
+        ServiceError: The certificate cannot be had.
     """
     scheme, separator, _ = uri.partition(":")
     if not separator or scheme not in ADAPTERS:
@@ -54,8 +56,8 @@ def open_cpms(uri: str, token: Secret, directory: Path = Path(), identity: Clien
             f"cpms.uri: '{scheme[:40]}' is not a scheme of a CPMS",
             hint=f"Use one of: {', '.join(f'{name}:' for name in ADAPTERS)}",
         )
-    if identity is None:
+    if identify is None:
         return ADAPTERS[scheme](uri, token, directory)
     if not scheme.endswith("https"):
         raise ConfigError(f"cpms.client: '{scheme}:' knows no client certificates")
-    return open_rest(uri, token, directory, identity)
+    return open_rest(uri, token, directory, identify)

@@ -20,7 +20,7 @@ from station.clock import Deadline
 from station.cpms.contract import Body, Record, Secret
 from station.cpms.payload import canonical
 from station.cpms.registry import Occupied, Registry
-from station.cpms.tls import ClientIdentity, Trust, open_trust, tls_problem
+from station.cpms.tls import Identify, Trust, open_trust, tls_problem
 from station.cpms.wire import (
     MAX_BYTES,
     SERIAL,
@@ -156,7 +156,7 @@ class Rest:
         """Name a fault of the connection; one that just ends may be a server that refuses who we are."""
         name = type(error).__name__
         silent = isinstance(error, httpx.RemoteProtocolError | httpx.ReadError)
-        return f"{name}; it may refuse this station's certificate" if silent and self.trust.identity else name
+        return f"{name}; it may refuse this station's certificate" if silent and self.trust.identify else name
 
     def _body(self, response: httpx.Response, deadline: Deadline) -> bytes:
         content = bytearray()
@@ -199,12 +199,13 @@ class Rest:
         return ServiceError(Service.CPMS, f"The CPMS {self.name} {what}", hint=hint, stops_line=False)
 
 
-def open_rest(uri: str, token: Secret, directory: Path, identity: ClientIdentity | None = None) -> Registry:
+def open_rest(uri: str, token: Secret, directory: Path, identify: Identify | None = None) -> Registry:
     """Open `staging+https://host[:port][?ca=FILE]`, or `staging+http://` on this computer only.
 
     Raises:
         ConfigError: The URI names a user, a path or another option, the token would cross a network in clear, or the
-            identity cannot be used.
+            station's certificate cannot be used.
+        ServiceError: The station's certificate cannot be had.
     """
     parts = urlsplit(uri)
     options = parse_qs(parts.query)
@@ -215,7 +216,7 @@ def open_rest(uri: str, token: Secret, directory: Path, identity: ClientIdentity
         _refuse("over plain http is for this computer only, as the token would be read on the way")
     name = f"{parts.scheme}://{parts.netloc}"
     ca = options.get("ca", [""])[0]
-    trust = open_trust(directory / ca if ca else None, identity)
+    trust = open_trust(directory / ca if ca else None, identify)
     client = httpx.Client(
         base_url=name.removeprefix("staging+"),
         verify=trust.context,

@@ -1,7 +1,7 @@
 """TLS to a CPMS: whose certificate is believed, and how the station shows who it is (F-K9).
 
-A station identity lives shortly and is renewed beside us, so its files are looked at before each request: what changed
-is loaded into the context in use, and counts from the next connection on.
+A station identity lives shortly and is renewed by whoever gives it, so it is asked for before each request: what
+changed is loaded into the context in use, and counts from the next connection on.
 
 # Ref: RFC 8446 section 4.4.2; BSI TR-02102-2 (TLS 1.2 or higher).
 """
@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from station.errors import ConfigError
+from station.errors import ConfigError, ServiceError
 
 
 @dataclass(frozen=True)
@@ -21,44 +21,56 @@ class ClientIdentity:
     chain: Path
     """Leaf first, then its issuing CAs (PEM)."""
     key: Path
-    passphrase: Callable[[], str] = field(default=str, repr=False)
+    passphrase: Callable[[], str] = field(default=str, repr=False, compare=False)
     """Give the key's passphrase when it is needed; empty where the key has none."""
+
+
+Identify = Callable[[], ClientIdentity]
+"""Give the identity that counts now; may make a new one."""
 
 
 @dataclass
 class Trust:
-    """The TLS side of a client: a context that follows the files of its identity."""
+    """The TLS side of a client: a context that follows its identity."""
 
     context: ssl.SSLContext
-    identity: ClientIdentity | None = None
-    _seen: tuple[int, ...] = ()
+    identify: Identify | None = None
+    _seen: tuple[ClientIdentity, tuple[int, ...]] | None = None
 
     def refresh(self) -> None:
-        """Load the identity again if its files have changed.
+        """Load the identity if it is another than before; while nobody can give one, the one in use goes on.
 
         Raises:
             ConfigError: The certificate or its key cannot be used.
+            ServiceError: There is no identity yet, and none can be had.
         """
-        if self.identity is None:
+        if self.identify is None:
             return
-        found = _stamps(self.identity)
+        try:
+            identity = self.identify()
+        except ServiceError:
+            if self._seen is None:
+                raise
+            return
+        found = identity, _stamps(identity)
         if found != self._seen:
-            _load(self.context, self.identity)
+            _load(self.context, identity)
             self._seen = found
 
 
-def open_trust(ca: Path | None, identity: ClientIdentity | None) -> Trust:
+def open_trust(ca: Path | None, identify: Identify | None) -> Trust:
     """Believe the roots in a PEM file, or the system's where none is given, and show an identity where one is given.
 
     Raises:
         ConfigError: A file cannot be used.
+        ServiceError: There is no identity.
     """
     try:
         context = ssl.create_default_context(cafile=ca)
     except OSError as error:
         raise ConfigError(f"cpms.uri: ca={ca}: {error.strerror or 'not a PEM file'}") from error
     context.minimum_version = ssl.TLSVersion.TLSv1_2
-    trust = Trust(context, identity)
+    trust = Trust(context, identify)
     trust.refresh()
     return trust
 

@@ -20,6 +20,8 @@ from station.errors import ConfigError, ServiceError
 
 PASSPHRASE = "a passphrase of the station"
 UNIT = make_unit("AC22-MUTUAL")
+NO_FACTORY = None
+"""A certificate from files needs no PKI."""
 
 
 @pytest.fixture(scope="module")
@@ -49,8 +51,9 @@ def secured(tmp_path_factory, plant):
 
 def station(secured, place, passphrase=""):
     """Open the adapter with the identity in a directory."""
-    identity = ClientIdentity(place / "chain.pem", place / "key.pem", lambda: passphrase) if place else None
-    return open_cpms(f"staging+{secured.url}?ca=tls/cert.pem", lambda: TOKEN, secured.place, identity)
+    identity = place and ClientIdentity(place / "chain.pem", place / "key.pem", lambda: passphrase)
+    identify = (lambda: identity) if identity else None
+    return open_cpms(f"staging+{secured.url}?ca=tls/cert.pem", lambda: TOKEN, secured.place, identify)
 
 
 def test_a_station_of_the_plant_is_let_in(secured, plant):
@@ -144,7 +147,7 @@ def test_a_wrong_passphrase_is_refused_and_not_told(secured, plant):
 def test_only_https_knows_client_certificates(plant, tmp_path, uri):
     identity = ClientIdentity(plant.directory / "revoked/chain.pem", plant.directory / "revoked/key.pem")
     with pytest.raises(ConfigError, match="knows no client certificates"):
-        open_cpms(uri, lambda: TOKEN, tmp_path, identity)
+        open_cpms(uri, lambda: TOKEN, tmp_path, lambda: identity)
 
 
 STATION = """
@@ -174,8 +177,8 @@ def test_the_station_file_names_the_certificate_and_its_secret(secured, plant, t
     write_secret("cpms-token", tmp_path, TOKEN)
     config = load_station(tmp_path)
     with pytest.raises(ConfigError, match="secret 'cpms-key' is missing"):
-        opened_cpms(config)
+        opened_cpms(config, NO_FACTORY)
     write_secret("cpms-key", tmp_path, PASSPHRASE)
-    opened = opened_cpms(config)
+    opened = opened_cpms(config, NO_FACTORY)
     assert opened.read("AC22-UNKNOWN") is None
     opened.close()
