@@ -33,6 +33,7 @@ from pki.parts import (
     family_of,
     read_renewals,
 )
+from pki.passwords import Passwords, open_passwords
 from pki.plan import HierarchyPlan, Layout, Plan, PlantPlan, read_plan
 from pki.roles import ISSUER, OFFICER, caller, require
 from pki.secret import secret
@@ -133,6 +134,16 @@ class Factory:
             chain=self._below_root(environment),
         )
         return Issuer(hierarchy, self.ledger, self.keystore)
+
+    @property
+    def passwords(self) -> Passwords:
+        """Return the passwords of units.
+
+        Raises:
+            KeystoreError: The HSM is away, or has lost the key that passwords are hashed with.
+            PkiError: The ledger's passwords were hashed with another key.
+        """
+        return open_passwords(self.keystore, self.ledger, self.layout.directory)
 
     def authority(self, name: str) -> Authority:
         """Return a CA or signer whose key is in a token of daily work."""

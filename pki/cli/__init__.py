@@ -9,11 +9,11 @@ from pki.cli.ceremonies import ceremony, renew, status
 from pki.cli.common import Group
 from pki.cli.evidence import audit, firmware_sign
 from pki.cli.services import crl, enrol_code, identity, kek, serve_command
-from pki.cli.units import issue, quota, revoke
+from pki.cli.units import issue, password, quota, revoke
 
 COMMANDS = (
     *(ceremony, status, renew),
-    *(issue, revoke, crl, quota),
+    *(issue, revoke, crl, quota, password),
     *(enrol_code, identity, kek, serve_command),
     *(audit, firmware_sign),
 )

@@ -5,9 +5,12 @@ from pathlib import Path
 import click
 
 from pki.cli.common import DIRECTORY, ENVIRONMENT, ENVIRONMENTS, FILE, JSON, PROFILE, opened, opened_ledger, show
+from pki.cms.seal import load_recipient
 from pki.environment import Ship, Test
+from pki.files import write_file
 from pki.ledger import Quota, Reason
-from pki.roles import APPROVER, OFFICER, require
+from pki.passwords import Kind
+from pki.roles import APPROVER, ISSUER, OFFICER, require
 
 
 @click.command()
@@ -88,3 +91,32 @@ def quota(order: str | None, units: int | None, rework: int, profile: str, direc
         found = [vars(one) | {"left": one.left} for one in ledger.quotas() if order in (None, one.work_order)]
     lines = ["{work_order} {environment} {profile}: {left} left of {units} and {rework}".format(**one) for one in found]
     show(found, "\n".join(lines) or "no work order has a quota", as_json=as_json)
+
+
+@click.command()
+@ENVIRONMENT
+@click.option("--unit", required=True, help="Serial number.")
+@click.option("--kind", type=click.Choice([kind.value for kind in Kind]), required=True, help="What it is for.")
+@click.option("--for", "recipient", type=FILE, required=True, help="Certificate (PEM or DER) of who may open it.")
+@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), required=True, help="File for the CMS message.")
+@click.option("--reason", default="", help="Why the unit gets another one than it has.")
+@DIRECTORY
+def password(environment: str, unit: str, recipient: Path, out: Path, directory: Path, **options: str) -> None:
+    """Make a unit's password, sealed for its recipient.
+
+    It is drawn in the HSM and never shown; 'openssl cms -decrypt' with the recipient's key opens OUT. Asked again
+    without a reason, the same message is written again.
+
+    \b
+    Example:
+      pki password --environment ship --unit AC22-000001 --kind ocpp --for cpo.pem --out sealed.cms --dir /var/lib/pki
+    """
+    world, kind = ENVIRONMENTS[environment], Kind(options["kind"])
+    certificate = load_recipient(recipient.read_bytes())
+    with opened(directory) as factory:
+        require(factory.plan, ISSUER)
+        known = factory.passwords.current(unit, world, kind)
+        if known is None or options["reason"] or known not in factory.passwords.sealed_for(certificate):
+            known = factory.passwords.make(unit, world, kind, certificate, options["reason"])
+    write_file(out, known.message)
+    click.echo(f"{kind} password, version {known.version}, of {unit}: {known.encoding}; sealed in {out}")

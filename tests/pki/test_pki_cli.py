@@ -5,16 +5,19 @@ import os
 import pty
 import re
 import shutil
+import signal
 import sqlite3
 import subprocess
 import sys
 from contextlib import suppress
 from pathlib import Path
+from urllib.request import urlopen
 
 import pytest
 from click.testing import CliRunner
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import load_pem_x509_certificate
 
 from fixtures.token import make_token
@@ -256,6 +259,43 @@ def test_batch_key_leaves_once_for_its_programmer(pki_directory, tmp_path):
     command += [word for option in options for word in ("-pkeyopt", option)]
     assert len(subprocess.run(command, check=True, capture_output=True, timeout=30).stdout) == 32
     assert run("kek", "batch-7", "--dir", pki_directory)[0] != 0
+
+
+def test_serve_answers_until_it_is_told_to_end(pki_directory):
+    """The service's own tests know it better; here it is started and ended as systemd does it."""
+    command = [sys.executable, "-m", "pki.cli", "serve", "--dir", pki_directory, "--http", "127.0.0.1:0", "--https", ""]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=ROOT) as served:
+        port = served.stderr.readline().split()[-1]
+        answer = urlopen(f"http://127.0.0.1:{port}/ca/test-issuing.cer", timeout=30).read()
+        served.send_signal(signal.SIGTERM)
+        served.communicate(timeout=30)
+    own = load_pem_x509_certificate((pki_directory / "certificates" / "test-issuing.pem").read_bytes())
+    assert answer == own.public_bytes(Encoding.DER)
+    assert served.returncode == 0
+
+
+def test_password_is_sealed_and_the_same_again(pki_directory, tmp_path):
+    """F-D7: only the recipient's key opens it; a new one needs a reason."""
+    key, certificate, out = (tmp_path / name for name in ("cpo.key", "cpo.pem", "sealed.cms"))
+    made = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=CPO", "-keyout", key]
+    subprocess.run([*made, "-out", certificate], check=True, capture_output=True, timeout=30)
+    asked = ("password", "--environment", "ship", "--unit", UNIT, "--kind", "ocpp", "--for", certificate, "--out", out)
+    assert run(*asked, "--dir", pki_directory)[0] == 0
+    first = out.read_bytes()
+    command = ["openssl", "cms", "-decrypt", "-inform", "DER", "-inkey", key, "-in", out]
+    opened = json.loads(subprocess.run(command, check=True, capture_output=True, timeout=30).stdout)
+    assert (opened["unit"], len(opened["password"]) >= 16) == (UNIT, True)
+    assert opened["password"] not in run(*asked, "--dir", pki_directory)[1]
+    assert out.read_bytes() == first
+    assert run(*asked, "--reason", "leaked", "--dir", pki_directory)[0] == 0
+    assert out.read_bytes() != first
+
+
+@pytest.mark.parametrize("address", ["8080", "host:", "host:99999", "host:http"])
+def test_serve_refuses_what_is_no_address(pki_directory, address):
+    code, text = run("serve", "--dir", pki_directory, "--http", address)
+    assert code == 2
+    assert "is no HOST:PORT" in text
 
 
 def at_terminal(command: list[str], typed: bytes) -> tuple[int, bytes]:
