@@ -8,7 +8,9 @@ Ref: RFC 7030, RFC 8951 (its clarifications), RFC 9908 (csrattrs).
 
 import base64
 import binascii
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import Generic
@@ -18,12 +20,12 @@ from asn1crypto import x509 as asn1
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, pkcs7
 
-from pki.algorithm import Algorithm
+from pki.algorithm import Algorithm, load_public_key, spki_bytes
 from pki.environment import Certificate, E, Key
 from pki.errors import RequestRefused
 from pki.issuer import Issuer
 from pki.ledger import Ledger, Owner, Reason
-from pki.ledger.enrolments import Enrolment
+from pki.ledger.enrolments import REFUSED, Enrolment
 from pki.profile import check_fit, load_profile
 
 CODE_BYTES = 15
@@ -105,16 +107,14 @@ class Endpoint(Generic[E]):
             RequestRefused: The request proves nothing or is for another name, or no certificate is left to give.
             KeystoreError: The HSM is away.
         """
-        digest = code_digest(Owner(caller.user, self.environment.name, self.profile), caller.code)
-        try:
-            enrolment, order = self.ledger.try_code(caller.user, self.environment.name, self.profile, digest)
-        except RequestRefused as error:
-            raise Unauthenticated(error.message, hint=error.hint) from error
+        owner = Owner(caller.user, self.environment.name, self.profile)
+        with _authenticating():
+            enrolment, order = self.ledger.try_code(*owner, code_digest(owner, caller.code))
+        if self.ledger.enrolled_key(enrolment) not in {None, _read(request).spki}:
+            raise Unauthenticated(REFUSED)
         key = self.issuer.adopt(caller.user, self.profile, request, caller.user, order)
-        try:
+        with _authenticating():  # two may have come this far with one code
             self.ledger.use_code(enrolment, key.spki)
-        except RequestRefused as error:
-            raise Unauthenticated(error.message, hint=error.hint) from error
         return certs_only(self.issuer.issue(key))
 
     def register(self, request: bytes, order: str) -> bytes:
@@ -165,6 +165,14 @@ class Endpoint(Generic[E]):
         if before.certificate != certificate or before.revocation != Reason.SUPERSEDED:
             return None
         return self.issuer.adopt(unit, self.profile, request, unit, current.work_order)
+
+
+@contextmanager
+def _authenticating() -> Iterator[None]:
+    try:
+        yield
+    except RequestRefused as error:
+        raise Unauthenticated(error.message, hint=error.hint) from error
 
 
 def certs_only(certificate: Certificate[E]) -> bytes:
@@ -239,7 +247,8 @@ class _Parts:
     """Attribute types and values in their order; how a text is encoded does not matter."""
     names: bytes
     """subjectAltName (DER); empty if there is none."""
-    spki: bytes
+    spki: bytes = b""
+    """Of a request, in its one canonical form."""
 
     @property
     def common_name(self) -> str:
@@ -255,9 +264,10 @@ class _Parts:
 def _read(request: bytes) -> _Parts:
     try:
         info = csr.CertificationRequest.load(request, strict=True)["certification_request_info"]
-        return _Parts(_subject(info["subject"]), _requested_names(info), info["subject_pk_info"].dump())
+        parts = _Parts(_subject(info["subject"]), _requested_names(info), info["subject_pk_info"].dump())
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:  # asn1crypto given garbage
         raise RequestRefused("the certificate request is not PKCS#10", hint="Send PKCS#10 in base64.") from error
+    return replace(parts, spki=spki_bytes(load_public_key(parts.spki)))
 
 
 def _requested_names(info: csr.CertificationRequestInfo) -> bytes:
@@ -275,7 +285,7 @@ def _shown(certificate: bytes) -> _Parts:
         names = [
             bytes(part["extn_value"]) for part in body["extensions"] if part["extn_id"].native == "subject_alt_name"
         ]
-        return _Parts(_subject(body["subject"]), b"".join(names), body["subject_public_key_info"].dump())
+        return _Parts(_subject(body["subject"]), b"".join(names))
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise Unauthenticated("the TLS client certificate can't be read") from error
 

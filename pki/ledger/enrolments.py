@@ -60,6 +60,12 @@ class Enrolments(Database):
             raise RequestRefused(REFUSED, hint=HINT)
         return found.id, found.work_order
 
+    def enrolled_key(self, enrolment: int) -> bytes | None:
+        """Return the key (SPKI, DER) that an enrolment is bound to already."""
+        wanted = select(KeyRow.spki).join(EnrolmentTryRow, EnrolmentTryRow.key_id == KeyRow.id)
+        with self.reading() as connection:
+            return connection.scalar(wanted.where(EnrolmentTryRow.enrolment_id == enrolment))
+
     def use_code(self, enrolment: int, spki: bytes) -> None:
         """Bind an enrolment to the key that was entered by it; the same key again changes nothing.
 

@@ -115,6 +115,7 @@ def test_code_is_good_for_one_key(endpoint, device, code):
     device.make_key()
     with pytest.raises(Unauthenticated, match="wrong, used or expired"):
         enrolled(endpoint, device, code)
+    assert endpoint.issuer.current(UNIT) is None
     assert first
 
 
