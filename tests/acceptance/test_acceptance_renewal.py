@@ -1,12 +1,18 @@
 """The renewal of a certificate, rehearsed (F-D9): what a request must say, and whose word is not believed."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 from acceptance_station import OWNER, V16, V201
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
+from fixtures.charger.meter import Meter
+from fixtures.charger.nvm import Nvm
+from fixtures.charger.ocpp_renewal import pem_request
+from fixtures.charger.vault import Vault
 from station.acceptance import ACCEPTANCE, adjusted, run_sequence
+from station.acceptance.request import RequestError, read_request
 from station.clock import Deadline
 from station.errors import Defect, UnitError
 from station.model import OcppVersion, Outcome
@@ -144,3 +150,14 @@ def test_without_a_renewal_it_is_skipped_and_nothing_is_signed_on_request(bench:
         visit.until(lambda: ("SignCertificate", {"status": "Rejected"}) in station.replies or None, Deadline(2))
     assert [r.name for r in results if r.outcome is Outcome.SKIPPED] == ["renewal", "renewed certificate"]
     assert ("SignCertificate", {"status": "Rejected"}) in station.replies
+
+
+def test_a_request_as_mbedtls_writes_it_is_read(tmp_path: Path) -> None:
+    """NULL parameters in ecdsa-with-SHA256 are wrong by RFC 5758, written by mbedTLS 3.4, and prove the same."""
+    vault = Vault(Nvm(tmp_path), Meter(tmp_path), null_parameters=True)
+    pem = pem_request(vault.request_beside("test", {"O": "Example Chargers", "CN": "AC22-000001"}))
+    read = read_request(pem)
+    assert (read.common_name, read.organization, read.curve) == ("AC22-000001", "Example Chargers", "secp256r1")
+    assert read.proven
+    with pytest.raises(RequestError, match="not one PEM request"):
+        read_request(pem + pem)
