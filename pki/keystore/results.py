@@ -92,4 +92,4 @@ class CryptokiError(Exception):
     @property
     def away(self) -> bool:
         """Tell whether the token or its sessions seem to be gone, rather than that it can't do what was asked."""
-        return self.code in AWAY
+        return self.code in AWAY or self.code not in RESULTS

@@ -57,6 +57,10 @@ class Link:
     ended: list[Worker] = field(default_factory=list)
     """Workers whose sessions were closed after the link was lost."""
 
+    def is_drained(self, sessions: int) -> bool:
+        """Tell whether nobody works through this link any more."""
+        return len(self.ended) == sessions
+
 
 class Token:
     """A logged-in token; safe from many threads, refused in a forked child."""
@@ -70,6 +74,9 @@ class Token:
         self._pid = os.getpid()
         self._module = module(plan.module)
         self._recovering = threading.Lock()
+        self._state = threading.Lock()
+        self._inside = True
+        """Whether somebody may be inside the module for this token, as far as the module is told."""
         self._check: Callable[[Worker], object] = id
         self._link: Link | None = None
         self._lost: Link | None = None
@@ -85,12 +92,21 @@ class Token:
 
     def close(self) -> None:
         """Close every session; the session objects are gone with them."""
-        if not self._closed and os.getpid() == self._pid:
-            self._closed = True
-            link, self._link = self._link, None
-            if link:
-                self._drain(link)
-            self._module.release(self.name)
+        if self._closed or os.getpid() != self._pid:
+            return
+        self._closed = True
+        # Whoever is still inside the module would not survive its end: a hanging one is left to the end of the process.
+        if self._recovering.acquire(timeout=self._busy_seconds):
+            link, self._link = self._link or self._lost, None
+            if link is None or self._drained_in_time(link):
+                self._module.release(self.name)
+            self._recovering.release()
+
+    def _drained_in_time(self, link: Link) -> bool:
+        end = time.monotonic() + self._busy_seconds
+        while not (drained := self._drain(link)) and time.monotonic() < end:
+            time.sleep(0.01)
+        return drained
 
     def on_open(self, check: Callable[[Worker], object]) -> None:
         """Let `check` find and prove the keys of every new session before anybody else uses it."""
@@ -138,9 +154,10 @@ class Token:
             self._drain(worker.link)
 
     def _lose(self, link: Link, reason: str) -> None:
-        if self._link is link:
-            self._link, self._lost = None, link
-            self._reason, self._wait, self._next_try = reason, 0.0, 0.0
+        with self._state:
+            if self._link is link:
+                self._link, self._lost, self._inside = None, link, False
+                self._reason, self._wait, self._next_try = reason, 0.0, 0.0
 
     def _refusal(self) -> KeystoreError:
         return KeystoreError(f"token '{self.name}' is away: {self._reason}")
@@ -149,6 +166,8 @@ class Token:
         if not self._recovering.acquire(blocking=False):
             raise self._refusal()
         try:
+            if self._closed:
+                raise KeystoreError(f"token '{self.name}' is closed")
             if self._link is None:
                 self._link = self._bring_up()
             return self._link
@@ -168,16 +187,35 @@ class Token:
         return link
 
     def _open_again(self) -> Link:
-        nobody_inside = self._lost is None or self._drain(self._lost)
-        # Marked present while it tries: nobody may start the module anew under somebody who is inside it.
-        self._module.mark(self.name, away=False)
+        if self._lost:
+            self._drain(self._lost)
         try:
-            return self._open(again=True)
+            return self._open_inside()
         except KeystoreError:
-            self._module.mark(self.name, away=nobody_inside)
             if self._pin_refused or not self._module.restart(self.name):
                 raise
-        return self._open(again=True)
+        return self._open_inside()
+
+    def _open_inside(self) -> Link:
+        self._enter()
+        try:
+            return self._open(again=True)
+        except BaseException:
+            self._leave()
+            raise
+
+    def _enter(self) -> None:
+        """Keep everybody from starting the module anew, because somebody is inside it for this token."""
+        with self._state:
+            self._inside = True
+            self._module.mark(self.name, away=False)
+
+    def _leave(self) -> None:
+        """Let the module be started anew, unless a session that was lost is still at work."""
+        with self._state:
+            self._inside = False
+            if self._lost is None or self._lost.is_drained(self._sessions):
+                self._module.mark(self.name, away=True)
 
     def _open(self, *, again: bool) -> Link:
         info = self._find()
@@ -230,12 +268,14 @@ class Token:
             while True:
                 link.ended.append(link.idle.get_nowait())
                 self._end(link, link.ended[-1].session)
-        if len(link.ended) < self._sessions:
+        if not link.is_drained(self._sessions):
             return False
-        if link.anchor is not None:
-            self._end(link, link.anchor)
-            link.anchor = None
-            self._module.mark(self.name, away=True)
+        anchor, link.anchor = link.anchor, None
+        if anchor is not None:
+            self._end(link, anchor)
+        with self._state:
+            if link is self._lost and not self._inside:
+                self._module.mark(self.name, away=True)
         return True
 
     def _end(self, link: Link, session: int) -> None:

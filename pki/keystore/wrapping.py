@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 from pkcs11 import KDF, MGF, Attribute, KeyType, Mechanism, ObjectClass
 
-from pki.algorithm import Algorithm, algorithm_of
+from pki.algorithm import Algorithm, algorithm_of, load_public_key, spki_bytes
 from pki.errors import RequestRefused
 from pki.keystore.cryptoki import Cryptoki, PackedMechanism, PackedTemplate, Value, ecdh, oaep
 from pki.keystore.keys import POINT_BYTES, Keys, generation
@@ -164,4 +164,5 @@ class Wrapping:
 def _p256_point(recipient: EcTransport) -> bytes:
     if algorithm_of(recipient.spki) is not Algorithm.P256:
         raise RequestRefused("the transport key is not P-256")
-    return recipient.spki[-POINT_BYTES[Algorithm.P256] :]
+    # Encoded anew: it may have come compressed.
+    return spki_bytes(load_public_key(recipient.spki))[-POINT_BYTES[Algorithm.P256] :]
