@@ -67,13 +67,12 @@ class Registrars(Generic[E]):
     names: frozenset[str]
     profile: str = "station-identity"
 
-    def hold(self, certificate: bytes) -> bool:
-        """Tell whether a TLS client certificate is the living one of a registrar."""
+    def name_of(self, certificate: bytes) -> str:
+        """Return which registrar a TLS client certificate is the living one of; empty if of none."""
         name = _shown(certificate).common_name if certificate else ""
-        if name not in self.names:
-            return False
-        living = self.issuer.certificate(name, self.profile)
-        return living is not None and living.der == certificate and living.not_after > datetime.now(UTC)
+        living = self.issuer.certificate(name, self.profile) if name in self.names else None
+        good = living is not None and living.der == certificate and living.not_after > datetime.now(UTC)
+        return name if good else ""
 
 
 @dataclass(frozen=True)
@@ -117,8 +116,8 @@ class Endpoint(Generic[E]):
             self.ledger.use_code(enrolment, key.spki)
         return certs_only(self.issuer.issue(key))
 
-    def register(self, request: bytes, order: str) -> bytes:
-        """Return the first certificate of the unit that a registrar asks for, counted for a work order.
+    def register(self, request: bytes, order: str, registrar: str) -> bytes:
+        """Return the first certificate of the unit that a registrar asks for, counted for a work order and audited.
 
         Raises:
             RequestRefused: The request proves nothing, or no certificate is left to give.
@@ -127,7 +126,9 @@ class Endpoint(Generic[E]):
         if not order:
             raise RequestRefused("a registrar names the work order", hint="Ask under <label>@<work order>.")
         unit = _read(request).common_name
-        return certs_only(self.issuer.issue(self.issuer.adopt(unit, self.profile, request, unit, order)))
+        key = self.issuer.adopt(unit, self.profile, request, unit, order)
+        self.ledger.record("enrolment-by-registrar", unit, registrar=registrar, order=order, version=key.version)
+        return certs_only(self.issuer.issue(key))
 
     def renew(self, request: bytes, caller: Caller) -> bytes:
         """Return the certificate that takes the place of the one the caller showed (certs-only, DER; section 4.2.2).

@@ -263,8 +263,8 @@ def _endpoint(factory: Factory, label: str) -> Endpoint[Any]:
 def _enrolled(
     endpoint: Endpoint[Any], asked: bytes, caller: Caller, registrars: Registrars[Plant] | None, order: str
 ) -> bytes:
-    if registrars and registrars.hold(caller.certificate):
-        return endpoint.register(asked, order)
+    if registrars and (registrar := registrars.name_of(caller.certificate)):
+        return endpoint.register(asked, order, registrar)
     return endpoint.enrol(asked, caller)
 
 

@@ -305,14 +305,19 @@ def test_registrar_enrols_units_of_an_order(factory, endpoint, another_device, d
     factory.ledger.grant(Quota("plant", "plant", "station-identity", 1, 0))
     key = plant.adopt("station-1", "station-identity", station.request("station-1"), "station-1", "plant")
     own = plant.issue(key).der
-    assert Registrars(plant, frozenset({"station-1"})).hold(own)
-    assert not Registrars(plant, frozenset({"station-2"})).hold(own)
-    assert not Registrars(plant, frozenset({"station-1", UNIT})).hold(b"")
-    assert leaf(endpoint.register(device.request(UNIT), ORDER)).subject.rfc4514_string().startswith(f"CN={UNIT}")
+    registrars = Registrars(plant, frozenset({"station-1", UNIT}))
+    assert registrars.name_of(own) == "station-1"
+    assert registrars.name_of(b"") == Registrars(plant, frozenset({"station-2"})).name_of(own) == ""
+    assert (
+        leaf(endpoint.register(device.request(UNIT), ORDER, "station-1"))
+        .subject.rfc4514_string()
+        .startswith(f"CN={UNIT}")
+    )
+    assert b'"registrar":"station-1"' in b"".join(entry.entry for entry in factory.ledger.audit_entries())
     with pytest.raises(RequestRefused, match="work order"):
-        endpoint.register(device.request(UNIT), "")
+        endpoint.register(device.request(UNIT), "", "station-1")
     plant.revoke(plant.certificate("station-1", "station-identity"), Reason.KEY_COMPROMISE, "stolen")
-    assert not Registrars(plant, frozenset({"station-1"})).hold(own)
+    assert registrars.name_of(own) == ""
 
 
 @pytest.mark.parametrize("body", [b"", b"garbage!", b"MIIB", b"0" * 4000])
@@ -320,7 +325,7 @@ def test_garbage_is_refused(endpoint, code, body):
     with pytest.raises(RequestRefused):
         endpoint.enrol(from_base64(body), Caller(user=UNIT, code=code))
     with pytest.raises(RequestRefused):
-        endpoint.register(from_base64(body), ORDER)
+        endpoint.register(from_base64(body), ORDER, "station-1")
 
 
 @pytest.mark.parametrize(
