@@ -107,7 +107,7 @@ def _parse(request: bytes) -> _Request:
             signed=info.dump(),
             signature=parsed["signature"].native,
         )
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:  # asn1crypto given garbage
+    except (ValueError, TypeError, KeyError, AttributeError) as error:  # asn1crypto given garbage
         raise RequestRefused("the certificate request is not PKCS#10", hint=HINT) from error
 
 

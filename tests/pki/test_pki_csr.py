@@ -202,14 +202,15 @@ def test_garbage_size_and_trailing_bytes_are_refused(sent, message):
 
 @pytest.mark.parametrize(("tag", "depth"), [(0x30, 900), (0x2C, 900), (0x31, 300)])
 def test_deep_nesting_is_refused_and_ends(tag, depth):
-    """A subject whose value is nested a thousand times, rightly signed."""
+    """A subject whose value is nested a thousand times, rightly signed; also in an attribute that nobody looks at."""
     value = tlv(0x0C, UNIT.encode())
     for _ in range(depth):
         value = tlv(tag, value)
-    name = tlv(0x30, tlv(0x31, tlv(0x30, bytes.fromhex("0603550403") + value)))
-    info = tlv(0x30, b"\x02\x01\x00" + name + spki_bytes(KEY.public_key()) + b"\xa0\x00")
-    with pytest.raises(RequestRefused):
-        requested_key(by_hand(b"", info), UNIT)
+    for kind in ("0603550403", "06032a0304"):
+        name = tlv(0x30, tlv(0x31, tlv(0x30, bytes.fromhex(kind) + value)))
+        info = tlv(0x30, b"\x02\x01\x00" + name + spki_bytes(KEY.public_key()) + b"\xa0\x00")
+        with pytest.raises(RequestRefused):
+            requested_key(by_hand(b"", info), UNIT)
 
 
 def pem(der: bytes, label: str = "CERTIFICATE REQUEST") -> str:

@@ -3,17 +3,18 @@
 import dataclasses
 import itertools
 import secrets
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fixtures.software_ca import CRL, OCSP, SoftwareKeys, issued, make_claim, self_signed
-from pki.algorithm import Algorithm
-from pki.authority import random_serial, term, validity
+from pki.algorithm import Algorithm, load_public_key
+from pki.authority import random_serial, spki_of, term, validity
 from pki.encoder import expected_tbs
 from pki.errors import KeystoreError, ProfileError, RequestRefused
 from pki.fit import HOST_NAME
@@ -335,6 +336,55 @@ def test_signature_of_another_key_is_never_given_away():
     wrong = dataclasses.replace(root.authority, label="stranger")
     with pytest.raises(KeystoreError, match="signed with another key than 'stranger'"):
         issued(load_profile("issuing"), dataclasses.replace(root, authority=wrong), KEYS)
+
+
+def compressed(spki: bytes) -> bytes:
+    """The same key in another encoding: its point compressed."""
+    point = load_public_key(spki).public_bytes(Encoding.X962, PublicFormat.CompressedPoint)
+    algorithm = bytes.fromhex("301306072a8648ce3d020106082a8648ce3d030107")
+    return b"\x30\x39" + algorithm + b"\x03\x22\x00" + point
+
+
+def test_last_look_is_taken_before_the_hsm_signs():
+    """A key in another encoding: the first encoder rewrites it, the second refuses it, nothing is signed."""
+    signed: list[bytes] = []
+
+    class Watched(SoftwareKeys):
+        def sign(self, label: str, data: bytes) -> bytes:
+            signed.append(data)
+            return super().sign(label, data)
+
+    root = self_signed(load_profile("root"), KEYS)
+    authority = dataclasses.replace(root.authority, keystore=Watched(KEYS.keys))
+    profile = load_profile("station")
+    claim = make_claim(profile, compressed(KEYS.create("leaf")), root.authority.signer)
+    for bulk in (True, False):
+        with pytest.raises(ProfileError, match="the key of 'AC22-000001-7' is not encoded as p256 is"):
+            authority.issue(profile, claim, bulk=bulk)
+    assert not signed
+    assert authority.issue(profile, make_claim(profile, KEYS.create("leaf"), root.authority.signer))
+    assert len(signed) == 1
+
+
+def test_pkilint_sees_every_certificate_but_those_in_bulk():
+    """A profile that never went through `load_profile`: what its sample would have shown is found at the issue."""
+    root = self_signed(load_profile("root"), KEYS)
+    unproven = dataclasses.replace(load_profile("station"), subject_key_identifier=False)
+    claim = make_claim(unproven, KEYS.create("leaf"), root.authority.signer)
+    with pytest.raises(ProfileError, match=r"has faults: pkix\.certificate_skid_end_entity_missing"):
+        root.authority.issue(unproven, claim)
+    assert root.authority.issue(unproven, claim, bulk=True)
+
+
+def test_four_threads_get_four_right_answers():
+    """Issue 3, numbers: threads share what is built once."""
+    root = self_signed(load_profile("root"), KEYS)
+    profile = load_profile("station", {"crl": "must"})
+    claims = [make_claim(profile, KEYS.create("leaf"), root.authority.signer) for _ in range(200)]
+    with ThreadPoolExecutor(4) as pool:
+        made = list(pool.map(lambda claim: root.authority.issue(profile, claim, bulk=claim.serial % 4 > 0), claims))
+    for certificate, claim in zip(made, claims, strict=True):
+        assert (certificate.serial_number, spki_of(certificate)) == (claim.serial, claim.spki)
 
 
 def test_in_bulk_the_same_bytes_are_signed():
