@@ -240,6 +240,23 @@ def test_lost_answer_of_a_renewal_is_given_again(endpoint, device, code):
         endpoint.renew(same_subject_request(device, old), shown(old))
 
 
+def test_request_sent_again_by_somebody_else_is_not_answered(factory, endpoint, device, code, tmp_path):
+    """Neither with a certificate of one's own, nor with one that ended otherwise than by this renewal."""
+    old = enrolled(endpoint, device, code)
+    endpoint.issuer.revoke(endpoint.issuer.certificate(UNIT), Reason.KEY_COMPROMISE, "lab")
+    device.make_key()
+    request = same_subject_request(device, old)
+    again = allow_enrolment(factory.ledger, factory.random(CODE_BYTES), OWNER, ORDER, DAY)
+    new = leaf(endpoint.enrol(request, Caller(user=UNIT, code=again)))
+    with pytest.raises(Unauthenticated, match="no living"):
+        endpoint.renew(request, shown(old))
+    device.make_key()
+    request = same_subject_request(device, old)
+    endpoint.renew(request, shown(new))
+    with pytest.raises(Unauthenticated, match="no living"):
+        endpoint.renew(request, shown(forged(tmp_path)))
+
+
 def test_renewal_with_the_old_key_is_refused(endpoint, device, code):
     old = enrolled(endpoint, device, code)
     with pytest.raises(RequestRefused, match="already"):
@@ -287,13 +304,18 @@ def test_nobody_does_not_renew(endpoint, device, certificate):
         endpoint.renew(device.request(UNIT), Caller(certificate=certificate))
 
 
+def forged(folder: Path) -> x509.Certificate:
+    """A certificate of the unit's name that the unit's CA did not sign."""
+    path, subject = folder / "forged.pem", f"/O=Example Test Network/CN={UNIT}"
+    run("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout",
+        folder / "forged.key", "-out", path, "-subj", subject)  # fmt: skip
+    return x509.load_pem_x509_certificate(path.read_bytes())
+
+
 def test_self_made_certificate_does_not_renew(endpoint, device, code, tmp_path):
     """What TLS let through is compared with what the ledger kept, byte for byte."""
     enrolled(endpoint, device, code)
-    forged, subject = tmp_path / "forged.pem", f"/O=Example Test Network/CN={UNIT}"
-    run("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout",
-        tmp_path / "forged.key", "-out", forged, "-subj", subject)  # fmt: skip
-    certificate = x509.load_pem_x509_certificate(forged.read_bytes())
+    certificate = forged(tmp_path)
     device.make_key()
     with pytest.raises(Unauthenticated, match="no living"):
         endpoint.renew(same_subject_request(device, certificate), shown(certificate))

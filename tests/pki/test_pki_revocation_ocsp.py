@@ -148,6 +148,17 @@ def test_other_authorities_are_not_answered_for(factory, responder, name):
     assert answer.response_status is Status.UNAUTHORIZED
 
 
+def test_authority_of_the_same_name_and_another_key_is_not_answered_for(responder):
+    """A CA and the next one after it may share a name."""
+    own, key = responder.authorities[0].certificate, ec.generate_private_key(ec.SECP256R1())
+    digest = hashes.Hash(hashes.SHA1())
+    digest.update(own.subject.public_bytes())
+    other = x509.SubjectKeyIdentifier.from_public_key(key.public_key()).digest
+    builder = ocsp.OCSPRequestBuilder().add_certificate_by_hash(digest.finalize(), other, 0xABC, hashes.SHA1())
+    answer = answered(responder, builder.build().public_bytes(Encoding.DER))
+    assert answer.response_status is Status.UNAUTHORIZED
+
+
 def test_other_hash_is_not_answered_for(responder):
     answer = answered(responder, asked(responder, 0xABC, algorithm=hashes.SHA512()))
     assert answer.response_status is Status.UNAUTHORIZED
