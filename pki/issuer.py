@@ -25,6 +25,7 @@ from pki.environment import Anchors, Certificate, E, Key, KeyState, Origin, Test
 from pki.errors import ProfileError, RequestRefused
 from pki.keystore import BatchKek, Keystore, Recipient
 from pki.ledger import ClaimRecord, KeyRecord, Ledger, NewKey, Owner, Quota, Reason, Revocation
+from pki.ledger.revocations import RevokedUnit
 from pki.ledger.tables import EventKind
 from pki.profile import Claim, check_fit, load_profile
 from pki.proof import Proof
@@ -203,6 +204,10 @@ class Issuer(Generic[E]):
     def revoke(self, certificate: Certificate[E], reason: Reason, detail: str) -> None:
         """End a certificate and its key; the unit may get a next version."""
         self._ledger.retire(self._holder(certificate).id, reason, detail)
+
+    def revoked_after(self, number: int) -> list[RevokedUnit]:
+        """Return what was revoked of units after the revocation of this number, in order; 0 asks for everything."""
+        return self._ledger.revoked_units(self._environment.name, number)
 
     def grant(self, work_order: str, units: int, rework: int, profile: str = "station") -> None:
         """Set how many certificates a work order may have, and how many more for rework (F-D12)."""

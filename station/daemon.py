@@ -83,7 +83,7 @@ def opened(config: StationConfig) -> Iterator[tuple[Line, str]]:
         worker = OutboxWorker(services, line.board, config.directory / PASSPORTS)
         for run in interrupted:
             log.warning("run %s was interrupted and is closed ABORTED", run)
-        gc.freeze()  # what lives as long as the station is not looked at again by every collection, which stops all slots
+        gc.freeze()  # a collection stops all slots, so it leaves alone what lives as long as the station
         line.start()
         worker.start()
         stack.callback(worker.stop, 10.0)

@@ -17,6 +17,7 @@ from station.documents.passport_pdf import render_passport
 from station.errors import Service, ServiceError, StationError
 from station.model import UnitRecord
 from station.records import REVOKED, OutboxRow, RevokedCertificate
+from station.revocations import RevocationWatch
 from station.run import REGISTER, RENDER_PASSPORT
 from station.strict import parse
 
@@ -36,6 +37,7 @@ class OutboxWorker:
         self._services = services
         self._board = board
         self._passports = passports
+        self._revocations = RevocationWatch(services)
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._deliver, name="outbox", daemon=True)
         self._handlers: Mapping[str, Callable[[OutboxRow], bytes]] = {
@@ -58,6 +60,7 @@ class OutboxWorker:
             try:
                 for row in self._services.records.due(utc_now(), BATCH):
                     self._send(row)
+                self._revocations.look()
                 self._board.show_messages(self._services.records.depth())
                 self._board.clear_alarms(AWAY)
             except ServiceError as error:

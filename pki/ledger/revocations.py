@@ -10,7 +10,7 @@ from sqlalchemy.exc import IntegrityError
 
 from pki.errors import PkiError
 from pki.ledger.database import Database, now
-from pki.ledger.tables import ClaimRow, CrlRow, RevocationRow
+from pki.ledger.tables import ClaimRow, CrlRow, KeyRow, RevocationRow
 
 
 class Reason(StrEnum):
@@ -46,6 +46,18 @@ class Revoked:
     serial: str
     reason: Reason
     at: datetime
+
+
+@dataclass(frozen=True)
+class RevokedUnit:
+    """A unit's certificate that was revoked."""
+
+    number: int
+    """Revocations are numbered in their order."""
+    unit: str
+    serial: str
+    """Of the certificate, upper-case hexadecimal."""
+    reason: Reason
 
 
 @dataclass(frozen=True)
@@ -109,6 +121,19 @@ class Revocations(Database):
         with self.reading() as connection:
             found = select(ClaimRow.key_id).where(ClaimRow.serial == serial, ClaimRow.authority == authority)
             return connection.scalar(found) is not None
+
+    def revoked_units(self, environment: str, after: int) -> list[RevokedUnit]:
+        """Return the units of an environment whose certificates were revoked after a revocation's number, in order."""
+        wanted = (
+            select(RevocationRow.id, KeyRow.unit, RevocationRow.serial, RevocationRow.reason)
+            .join(ClaimRow, (ClaimRow.serial == RevocationRow.serial) & (ClaimRow.authority == RevocationRow.authority))
+            .join(KeyRow, KeyRow.id == ClaimRow.key_id)
+            .where(RevocationRow.id > after, KeyRow.environment == environment)
+            .order_by(RevocationRow.id)
+        )
+        with self.reading() as connection:
+            rows = connection.execute(wanted).all()
+        return [RevokedUnit(number, unit, serial, Reason(why)) for number, unit, serial, why in rows]
 
     def newest_crl(self, authority: str) -> CrlRecord | None:
         """Return an authority's newest list."""

@@ -51,6 +51,12 @@ class Outbox(Section):
             self.database.append(session, _revoked_row(session, notice))
             return True
 
+    def announced(self, unit: str, certificate_serial: str) -> bool:
+        """Tell whether others were told, or are about to be, that a unit has this certificate."""
+        query = select(tables.Outbox.body).where(tables.Outbox.unit == unit, tables.Outbox.kind != REVOKED)
+        with self.database.read() as session:
+            return any(certificate_serial.encode() in body for body in session.scalars(query))
+
     def succeed(self, message: OutboxRow, answer: bytes = b"") -> None:
         """Record that a message's effect was seen.
 

@@ -10,7 +10,7 @@ import pytest
 from fixtures.demo.world import World
 from station.config import load_station
 from station.records import RevokedCertificate, open_records
-from tests.station.cli_world import Operator, copied, eventually, unit_of
+from tests.station.cli_world import Operator, copied, eventually, run, unit_of
 
 pytestmark = pytest.mark.timeout(150)
 
@@ -155,3 +155,15 @@ def test_cpms_away_before_the_ship_state_is_an_error_of_the_station(world: World
     operator.plug(5, "1")
     assert operator.finish("1")["state"] == "PASS"
     eventually(lambda: state(world, serial), lambda found: found == "packable")
+
+
+def test_cpms_is_told_of_what_an_officer_revokes(world: World, operator: Operator) -> None:
+    """F-D11: `pki revoke` is enough; a test certificate and a unit that the CPMS never met are not its business."""
+    serial = operator.released(6, "2")
+    pki = world.place.station / "pki"
+    for environment, reason in (("test", "superseded"), ("ship", "keyCompromise")):
+        which = ("--environment", environment, "--unit", serial, "--reason", reason)
+        assert run("pki", "revoke", *which, "--detail", "stolen board", "--dir", pki).code == 0
+    told = eventually(lambda: revocations_of(world, serial), lambda found: found)
+    assert [why for _, why in told] == ["keyCompromise"]
+    assert unit_of(world, serial)["passports"]
