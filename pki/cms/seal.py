@@ -24,6 +24,7 @@ from pki.errors import RequestRefused
 from pki.keystore.throwaway import SHARED_INFO
 
 MAX_CERTIFICATE_BYTES = 16_384
+MAX_SECRET_BYTES = 16_384
 _AUTH_ENVELOPED_DATA = oid("1.2.840.113549.1.9.16.1.23")
 _DATA = oid("1.2.840.113549.1.7.1")
 _AES256_GCM = "2.16.840.1.101.3.4.1.46"
@@ -53,8 +54,11 @@ def seal(secret: bytes, recipient: x509.Certificate) -> bytes:
     """Return the CMS ContentInfo (DER) that only the holder of the certificate's key can open.
 
     Raises:
-        RequestRefused: The certificate has ended, or its key is weak, unknown or not for encryption.
+        RequestRefused: The secret is too long, the certificate has ended, or its key is weak, unknown or not for
+            encryption.
     """
+    if len(secret) > MAX_SECRET_BYTES:
+        raise RequestRefused(f"a secret to be sealed is longer than {MAX_SECRET_BYTES} bytes", hint="Seal it in parts.")
     content_key, nonce = os.urandom(_KEY_BYTES), os.urandom(_NONCE_BYTES)
     info = _recipient_info(Name.of_certificate(recipient), _sealing_key(recipient), content_key)
     encrypted = AESGCM(content_key).encrypt(nonce, secret, None)

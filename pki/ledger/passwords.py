@@ -63,12 +63,11 @@ class PasswordRows(Database):
         with self.reading() as connection:
             return _newest(connection, owner)
 
-    def passwords(self, recipient: str = "") -> list[PasswordRecord]:
-        """Return every password, or every one sealed for a recipient, oldest first."""
-        wanted = _select().where(PasswordRow.kind != _MARK.kind).order_by(PasswordRow.id)
+    def passwords(self, recipient: str) -> list[PasswordRecord]:
+        """Return every password that is sealed for a recipient, oldest first."""
+        wanted = _select().where(PasswordRow.recipient == recipient).order_by(PasswordRow.id)
         with self.reading() as connection:
-            found = connection.execute(wanted.where(PasswordRow.recipient == recipient) if recipient else wanted)
-            return [_record(row) for row in found]
+            return [_record(row) for row in connection.execute(wanted)]
 
     def add_password(self, new: NewPassword, reason: str, **facts: object) -> PasswordRecord | None:
         """Enter a password; None, and nothing is entered, if another version or the same digest came first.

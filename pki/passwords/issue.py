@@ -102,7 +102,7 @@ class Passwords:
         )
 
     def current(self, unit: str, environment: type[Environment], kind: Kind) -> Sealed | None:
-        """Return a unit's newest password of a kind, sealed, to hand it over again."""
+        """Return a unit's newest password of a kind, sealed as it was."""
         record = self._ledger.password(PasswordOwner(unit, environment.name, kind))
         return Sealed.of(record) if record else None
 

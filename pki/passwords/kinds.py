@@ -42,7 +42,8 @@ class Encoding(StrEnum):
     """How its characters travel; stacks that guess it wrongly lock a unit out."""
 
     ASCII = "ascii"
-    OCPP = "ascii; hexadecimal of it in OCPP 1.6"
+    OCPP = "ascii;ocpp1.6=hex"
+    """As it is in OCPP 2.x, each byte as two digits in 1.6."""
 
 
 @dataclass(frozen=True)

@@ -103,6 +103,13 @@ def test_junk_is_refused(junk):
         load_recipient(junk)
 
 
+def test_a_secret_without_end_is_refused(tmp_path):
+    recipient = load_recipient(person(tmp_path, P256).certificate)
+    with pytest.raises(RequestRefused, match="longer than"):
+        seal(bytes(100_000), recipient)
+    assert seal(bytes(16_384), recipient)
+
+
 def test_der_and_allowed_usages_are_taken(tmp_path):
     owner = person(tmp_path, P256, "-addext", "keyUsage=critical,keyAgreement")
     encoded = openssl("x509", "-outform", "DER", data=owner.certificate)

@@ -111,8 +111,7 @@ def test_an_ocpp_password_fits_both_protocols(passwords, recipient):
     password, sealed = passwords.make_known(UNIT, Ship, Kind.OCPP, recipient)
     assert 16 <= len(password.reveal()) <= 20
     assert bytes.fromhex(password.hexadecimal()).decode() == password.reveal()
-    assert "hexadecimal" in sealed.encoding
-    assert "1.6" in sealed.encoding
+    assert sealed.encoding == "ascii;ocpp1.6=hex"
 
 
 def test_only_the_recipient_reads_it(passwords, recipient, owner):
@@ -251,6 +250,16 @@ def test_the_hash_key_is_in_the_token(pki_directory, recipient):
     again = opened_in(pki_directory, lambda found: known.append(found.recognises(UNIT, Ship, Kind.PIN, made[0])))
     assert (again, known) == (place, [True])
     assert not (pki_directory / "secrets" / "password-hash").exists()
+
+
+def test_who_opens_first_together_makes_one_key(factory, pki_directory, recipient):
+    def opened_by(_: int) -> Passwords:
+        return open_passwords(factory.keystore, factory.ledger, pki_directory)
+
+    with ThreadPoolExecutor(4) as pool:
+        first, *others = pool.map(opened_by, range(4))
+    password, _ = first.make_known(UNIT, Ship, Kind.PIN, recipient)
+    assert all(other.recognises(UNIT, Ship, Kind.PIN, password) for other in others)
 
 
 def test_a_token_without_its_hash_key_is_refused(pki_directory, recipient):
