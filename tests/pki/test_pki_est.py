@@ -1,7 +1,9 @@
 """EST without HTTP: who gets which certificate, judged by openssl and certtool (F-D2, F-D4; RFC 7030)."""
 
+import re
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -100,9 +102,7 @@ def test_csrattrs_say_curve_and_signature(endpoint, tmp_path):
     path = tmp_path / "attributes.der"
     path.write_bytes(endpoint.csrattrs())
     text = run("openssl", "asn1parse", "-inform", "DER", "-in", path)
-    assert ":id-ecPublicKey" in text
-    assert ":prime256v1" in text
-    assert ":ecdsa-with-SHA256" in text
+    assert re.findall(r"OBJECT +:(.*)", text) == ["id-ecPublicKey", "prime256v1", "ecdsa-with-SHA256"]
 
 
 def test_lost_answer_is_given_again(endpoint, device, code):
@@ -319,6 +319,19 @@ def test_self_made_certificate_does_not_renew(endpoint, device, code, tmp_path):
     device.make_key()
     with pytest.raises(Unauthenticated, match="no living"):
         endpoint.renew(same_subject_request(device, certificate), shown(certificate))
+
+
+def test_station_of_the_factory_enrols_and_renews(factory, device):
+    """F-K9: the same doors serve the Plant world."""
+    owner = Owner("line-3", "plant", "station-identity")
+    factory.ledger.grant(Quota("plant", "plant", "station-identity", 1, 0))
+    endpoint = replace(endpoint_of(factory, Plant), profile=owner.profile)
+    code = allow_enrolment(factory.ledger, factory.random(CODE_BYTES), owner, "plant", DAY)
+    old = leaf(endpoint.enrol(device.request("line-3"), Caller(user="line-3", code=code)))
+    device.make_key()
+    new = leaf(endpoint.renew(same_subject_request(device, old), shown(old)))
+    assert new.subject == old.subject
+    assert spki_of(new) == device.spki
 
 
 def test_registrar_enrols_units_of_an_order(factory, endpoint, another_device, device):
