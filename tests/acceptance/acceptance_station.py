@@ -53,7 +53,10 @@ class Station:
     not_triggered: tuple[str, ...] = ()
     """Messages that it does not send when it is asked to."""
     renewal_style: str = "at reset"
-    """When a renewed certificate is used: `at reset`, `at once`, or `never`; `takes anything` accepts every chain."""
+    """When a renewed certificate is used: `at reset`, `at once`, `late` (a command comes in between), or `never`.
+
+    `takes anything` accepts every chain.
+    """
     request_changes: dict[str, Any] = field(default_factory=dict)
     """What its certificate request says otherwise: `name`, `owner`, `key` (asked for), `signer`, or `pem`."""
     silent_at_boot: bool = False
@@ -70,6 +73,7 @@ class Station:
         self.asked: dict[str, str] = {}
         self.pending: Credential | None = None
         self.staged = False
+        self.restarts = 0
         self.fresh = ec.generate_private_key(ec.SECP256R1())
         self.thread = threading.Thread(target=self._run, daemon=True)
 
@@ -250,6 +254,11 @@ class Station:
             self.status(each, state)
 
     def _reset(self, unique_id: str) -> None:
+        if self.staged and self.renewal_style == "late":
+            self.switch()
+            self.link.close()
+            return
+        self.restarts += 1
         self.accepted = False
         self.switch()
         if self.reset_style == "boot first":

@@ -50,6 +50,14 @@ def test_a_renewed_certificate_is_seen_in_use(bench: Any, version: str, renewal:
     assert visit.findings == ()
 
 
+def test_a_command_that_a_reconnecting_unit_never_saw_is_sent_again(bench: Any) -> None:
+    """The boot of a unit that comes back with its renewed certificate is not taken for that of the restart."""
+    error, visit, station, _ = examine(bench, renewal_style="late")
+    assert error is None
+    assert station.restarts == 1
+    assert len(visit.connections) == 3
+
+
 @VERSIONS
 def test_the_owner_is_set_and_kept(bench: Any, version: str) -> None:
     """The organisation of the request is told to the unit, read back, and still there after the restart."""
