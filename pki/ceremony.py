@@ -271,6 +271,7 @@ class _Ceremony:
         found = body(self.plan, self.layout, parts, self.tokens, self.circumstances)
         if not is_news(self.layout, found):
             return
+        found["audit"] = self.ledger.audit_entries()[-1].sha256  # the ledger can't be cut off unseen before this
         audit = parts.key(table.AUDIT)
         path = write_transcript(self.layout, found, lambda data: self._authority(audit).keystore.sign(audit.name, data))
         self._tell(f"signed transcript {path.name}", "ceremony", self.plan.organization, transcript=path.name)

@@ -1,5 +1,7 @@
 """Evidence for people who don't trust this program: the audit log and firmware images, signed by their own keys."""
 
+import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -13,6 +15,7 @@ from pki.parts import AUDIT, FIRMWARE, all_parts, read_renewals
 from pki.plan import Layout, Plan
 from pki.roles import OFFICER, require
 from pki.tokens import Tokens
+from pki.transcript import NOTHING, Transcript
 
 MAX_IMAGE_BYTES = 1 << 30
 
@@ -34,6 +37,22 @@ def export_audit(factory: Factory, file: Path) -> Signed:
     """
     data = b"".join(entry.entry + b"\n" for entry in factory.ledger.audit_entries())
     return _signed(file, data, factory.authority(AUDIT).keystore.sign(AUDIT, data))
+
+
+def check_audit(ledger: Ledger, told: Sequence[Transcript]) -> list[str]:
+    """Return where the audit log was changed, cut out or cut off, one sentence each.
+
+    The chain tells of what is missing inside; the end that a transcript names tells of what is missing behind.
+    """
+    problems, previous, digests = [], NOTHING, {NOTHING}
+    for entry in ledger.audit_entries():
+        whole = sha256(entry.entry).hexdigest() == entry.sha256
+        if not whole or json.loads(entry.entry)["previous"] != previous:
+            problems.append(f"audit entry {entry.id} is changed, or does not follow the one before")
+        previous = entry.sha256
+        digests.add(previous)
+    lost = [one for one in told if one.body.get("audit", NOTHING) not in digests]
+    return problems + [f"the audit log lacks the entry that transcript {one.path.name} names" for one in lost]
 
 
 def sign_firmware(plan: Plan, layout: Layout, ledger: Ledger, image: Path) -> Signed:

@@ -8,15 +8,15 @@ from typing import Any
 
 from cryptography import x509
 
-from pki.authority import spki_of
-from pki.environment import Plant, Ship, Test
+from pki.authority import BACKDATED, spki_of
 from pki.errors import PkiError
+from pki.evidence import check_audit
 from pki.inventory import policy
 from pki.issue import Factory
 from pki.keystore import Keystore
 from pki.ledger.revocations import CrlRecord
 from pki.parts import AUDIT, Part
-from pki.transcript import check_transcripts, read_transcripts
+from pki.transcript import Transcript, check_transcripts, read_transcripts
 
 _STRONG = {"sensitive": True, "always_sensitive": True, "extractable": False, "never_extractable": True}
 EVERYBODY = "no [roles] in the ceremony file: whoever reads the PIN may do everything"
@@ -30,6 +30,7 @@ def report(factory: Factory) -> dict[str, Any]:
     keys = [_key(factory, part) for part in factory.parts.keys if part.name in factory.certificates]
     problems += [complaint for key in keys for complaint in _weak(key)]
     sound = not factory.ledger_problems()
+    problems += check_audit(factory.ledger, _told(factory)) if sound else []
     return {
         "organization": factory.plan.organization,
         "tokens": _tokens(factory),
@@ -92,16 +93,13 @@ def _certificate(name: str, found: x509.Certificate) -> dict[str, Any]:
 
 
 def _lists(factory: Factory) -> list[dict[str, Any]]:
-    found = []
-    for environment in (Test, Ship, Plant):
-        for authority in factory.authorities(environment):
-            newest = factory.ledger.newest_crl(authority.label)
-            found.append({"authority": authority.label} | (_list(newest) if newest else {"number": None}))
-    return found
+    names = [part.name for part in factory.parts.keys if part.lists or part.profile == "issuing"]
+    newest = {name: factory.ledger.newest_crl(name) for name in names if name in factory.certificates}
+    return [{"authority": name} | (_list(one) if one else {"number": None}) for name, one in newest.items()]
 
 
 def _list(newest: CrlRecord) -> dict[str, Any]:
-    age = (datetime.now(UTC) - newest.this_update).total_seconds() / 3600
+    age = (datetime.now(UTC) - newest.this_update - BACKDATED).total_seconds() / 3600
     until = f"{newest.next_update:%Y-%m-%d}"
     return {"number": newest.number, "entries": newest.entries, "age_hours": round(age, 1), "until": until}
 
@@ -123,9 +121,9 @@ def _acts(factory: Factory) -> dict[str, int]:
     return dict(sorted(Counter(json.loads(entry.entry)["act"] for entry in factory.ledger.audit_entries()).items()))
 
 
-def _told(factory: Factory) -> list[Any]:
+def _told(factory: Factory) -> list[Transcript]:
     try:
-        return list(read_transcripts(factory.layout))
+        return read_transcripts(factory.layout)
     except PkiError:
         return []
 

@@ -35,7 +35,9 @@ def bring_up(factory: Factory, issuer: Issuer[Test], state: Path, unit: str, *, 
         issuer.lose(key, "the device does not hold this key")
         key = None
     if key is None and born_in_hsm:
-        key, package = issuer.generate(unit, "station", RsaTransport(bytes(vault.transport().announce()["spki"])), ORDER)
+        key, package = issuer.generate(
+            unit, "station", RsaTransport(bytes(vault.transport().announce()["spki"])), ORDER
+        )
         vault.deliver("test", package)
         key = confirmed(factory, issuer, vault, uid, key, "receipt")
     elif key is None:

@@ -9,6 +9,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import textwrap
 from contextlib import suppress
 from pathlib import Path
 from urllib.request import urlopen
@@ -24,6 +25,7 @@ from fixtures.token import make_token
 from pki.cli import main
 from pki.environment import Test
 from pki.issue import open_factory
+from pki.plan import read_plan
 from pki.roles import caller
 
 UNIT = "AC22-000001-7"
@@ -82,6 +84,21 @@ def test_help_has_an_example(command):
     code, text = run(command, "--help")
     assert code == 0
     assert re.search(rf"Examples?:\n    pki {command} ", text)
+
+
+def test_readme_shows_a_whole_ceremony_file(tmp_path):
+    """Whoever copies it gets a plan, and no other names than those of the section before."""
+    block = re.search(r"```toml\n(.*?)```", (ROOT / "pki" / "README.md").read_text(), re.DOTALL)
+    file = tmp_path / "factory.toml"
+    file.write_text(textwrap.dedent(block[1]))
+    plan = read_plan(file)
+    assert (set(plan.tokens), plan.keys.roots, plan.daily) == ({"online", "vault"}, "vault", ("online",))
+
+
+def test_readme_names_commands_that_there_are():
+    named = set(re.findall(r"`pki ([a-z-]+)", (ROOT / "pki" / "README.md").read_text()))
+    assert named <= set(main.commands)
+    assert named >= {"ceremony", "status", "renew", "revoke", "crl", "quota", "serve", "audit"}
 
 
 def test_ceremony_by_command(ceremony_file, pki_directory):
@@ -177,6 +194,28 @@ def test_status_notices_a_changed_transcript(pki_directory, damage):
     code, text = run("status", "--dir", pki_directory)
     assert code == 1
     assert "transcript" in next(line for line in text.splitlines() if line.startswith("PROBLEM"))
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "UPDATE audit SET entry = CAST(replace(entry, 'key-made', 'key-lost') AS BLOB) WHERE id = 3",
+        "DELETE FROM audit WHERE id = 3",
+        "DELETE FROM audit WHERE id > 10",
+    ],
+)
+def test_status_notices_a_changed_audit_log(pki_directory, damage):
+    """F-K3: an edit, a cut inside and a cut at the end, by somebody who took the triggers away and put them back."""
+    connection = sqlite3.connect(pki_directory / "ledger.sqlite")
+    triggers = connection.execute("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'").fetchall()
+    statements = [f"DROP TRIGGER {name}" for name, _ in triggers] + [damage] + [sql for _, sql in triggers]
+    for statement in statements:
+        connection.execute(statement)
+    connection.commit()
+    connection.close()
+    code, text = run("status", "--dir", pki_directory)
+    assert code == 1
+    assert "audit" in next(line for line in text.splitlines() if line.startswith("PROBLEM"))
 
 
 def test_quota_is_set_and_told(pki_directory):
