@@ -36,7 +36,7 @@ class Folder:
             ServiceError: The directory can't be written.
         """
         present = self.read(serial)
-        if present is None and self.holders(IDENTITY, body[IDENTITY]):
+        if present is None and (self.holders(IDENTITY, body[IDENTITY]) or self._is_revoked(serial, body)):
             raise Occupied
         content = {"format": FORMAT, "serial": serial, "revision": revision, "charger": body}
         try:
@@ -81,6 +81,9 @@ class Folder:
 
     def close(self) -> None:
         """Do nothing: nothing is open."""
+
+    def _is_revoked(self, serial: str, body: Body) -> bool:
+        return self.revocation(serial, body["certificate"]["serial_number"]) is not None
 
     def _revocation_path(self, serial: str, certificate_serial: str) -> Path:
         return self.directory / "revoked" / f"{safe_serial(serial)}.{safe_number(certificate_serial)}.json"
