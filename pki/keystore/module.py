@@ -36,8 +36,6 @@ class Module:
         """Labels of the tokens in use, and whether each was found away."""
         self._salt = secrets.token_bytes(16)
         self._refused_pins: set[bytes] = set()
-        self.epoch = 0
-        """Counts the starts: a session handle means something only in the epoch that it was opened in."""
 
     def acquire(self, token: str, environment: Mapping[str, str]) -> Cryptoki:
         """Return the initialised module for the exclusive use of one token.
@@ -96,7 +94,6 @@ class Module:
     def _start(self) -> None:
         os.environ.update(self._environment)
         reserved = next((self._environment[name] for name in RESERVED if name in self._environment), None)
-        self.epoch += 1
         try:
             self._loaded().initialize(reserved.encode() if reserved else None)
         except (CryptokiError, OSError) as error:

@@ -49,7 +49,6 @@ class Worker:
 class Link:
     """What was opened together and is lost together."""
 
-    epoch: int
     info: TokenInfo
     anchor: int | None
     """The session that keeps the login alive; nobody works with it."""
@@ -222,7 +221,7 @@ class Token:
         with self._told("open sessions"), ExitStack() as opened:
             anchor = self._open_session(info.slot, opened)
             self._log_in(info, anchor, again=again)
-            link = Link(self._module.epoch, info, anchor)
+            link = Link(info, anchor)
             for _ in range(self._sessions):
                 worker = Worker(link, self._open_session(info.slot, opened))
                 self._check(worker)
@@ -267,21 +266,16 @@ class Token:
         with suppress(queue.Empty):
             while True:
                 link.ended.append(link.idle.get_nowait())
-                self._end(link, link.ended[-1].session)
+                self._close_session(link.ended[-1].session)
         if not link.is_drained(self._sessions):
             return False
         anchor, link.anchor = link.anchor, None
         if anchor is not None:
-            self._end(link, anchor)
+            self._close_session(anchor)
         with self._state:
             if link is self._lost and not self._inside:
                 self._module.mark(self.name, away=True)
         return True
-
-    def _end(self, link: Link, session: int) -> None:
-        # In a later epoch the same number may be somebody else's session.
-        if link.epoch == self._module.epoch:
-            self._close_session(session)
 
     def _close_session(self, session: int) -> None:
         with suppress(CryptokiError):

@@ -4,6 +4,7 @@ import os
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from itertools import count
 from pathlib import Path
 
@@ -32,6 +33,7 @@ from pki.keystore import (
     create_trusted_kek,
     open_keystore,
 )
+from pki.keystore.throwaway import rsa_throwaway
 
 SOAK_SECONDS = float(os.environ.get("KEYSTORE_SOAK_SECONDS", "2"))
 NIST = [Algorithm.P256, Algorithm.P384, Algorithm.P521]
@@ -134,6 +136,15 @@ def test_ec_transport_opens_or_says_what_to_use(keystore, algorithm):
         with pytest.raises(KeystoreError, match="CKM_ECDH1_DERIVE with CKD_SHA256_KDF inside the HSM") as refused:
             keystore.wrap_new_key(recipient, algorithm)
         assert refused.value.hint.endswith("a key that the device makes itself.")
+
+
+@pytest.mark.parametrize("field", ["spki", "key", "content_key"])
+def test_probe_notices_a_key_that_is_not_the_one_it_names(keystore, field):
+    recipient, throwaway = rsa_throwaway()
+    first, second = keystore.wrap_new_key(recipient), keystore.wrap_new_key(recipient)
+    throwaway.check(first)
+    with pytest.raises(KeystoreError, match=r"another key than it made|format that devices can't open"):
+        throwaway.check(replace(first, **{field: getattr(second, field)}))
 
 
 def test_refusal_offers_what_the_token_can(beds):
