@@ -48,10 +48,15 @@ def in_nss(tmp_path: Path, ceremony_file: Path) -> Iterator[Factory]:
 
 
 @pytest.fixture
-def in_tpm(tmp_path: Path, ceremony_file: Path, request: pytest.FixtureRequest) -> Iterator[Factory]:
-    """CA keys in a TPM, roots and device keys in SoftHSM."""
+def chip(tmp_path: Path) -> Iterator[Tpm]:
     chip = Tpm(tmp_path / "chip")
-    request.addfinalizer(chip.stop)
+    yield chip
+    chip.stop()
+
+
+@pytest.fixture
+def in_tpm(tmp_path: Path, ceremony_file: Path, chip: Tpm) -> Iterator[Factory]:
+    """CA keys in a TPM, roots and device keys in SoftHSM."""
     signer, devices = tpm(chip, chip.directory), softhsm(tmp_path / "pki", "line3")
     write_secret(devices.directory, "chip-pin", signer.pin)
     tokens = stanza("chip", signer, "chip-pin") + stanza("online", devices, "hsm-pin") + SPLIT

@@ -96,7 +96,7 @@ def test_readme_shows_a_whole_ceremony_file(tmp_path):
 
 
 def test_readme_names_commands_that_there_are():
-    named = set(re.findall(r"`pki ([a-z-]+)", (ROOT / "pki" / "README.md").read_text()))
+    named = set(re.findall(r"`pki ([a-z][a-z-]*)", (ROOT / "pki" / "README.md").read_text()))
     assert named <= set(main.commands)
     assert named >= {"ceremony", "status", "renew", "revoke", "crl", "quota", "serve", "audit"}
 
