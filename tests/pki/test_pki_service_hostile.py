@@ -1,5 +1,6 @@
 """What clients send or withhold harms their own connection only; another client is answered meanwhile."""
 
+import asyncio
 import os
 import shutil
 import socket
@@ -14,12 +15,17 @@ from pathlib import Path
 
 import pytest
 from cryptography.x509 import ocsp
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import StreamingResponse
+from starlette.routing import Route
 
 from pki.environment import Plant
 from pki.issue import Factory, open_factory
 from pki.service import Limits, Options, Service
+from pki.service.listener import Listener, listen
 
-LIMITS = Limits(connections=24, per_address=16, request_seconds=1.0, connection_seconds=4.0)
+LIMITS = Limits(connections=24, per_address=16, request_seconds=1.0, connection_seconds=60.0)
 
 
 @dataclass(frozen=True)
@@ -205,6 +211,32 @@ def test_one_connection_serves_one_request(target):
     with closing(target.connect()) as connection:
         connection.sendall(request * 50)
         assert everything(connection).count(b"HTTP/1.1 200") == 1
+
+
+async def endless(request: Request) -> StreamingResponse:
+    async def zeros():
+        while True:
+            yield bytes(10_000)
+            await asyncio.sleep(0.01)
+
+    return StreamingResponse(zeros())
+
+
+def test_answer_is_cut_at_the_end_of_its_connection():
+    """Whoever reads slowly, or never, gives the only place free in the end."""
+    limits = Limits(connections=1, connection_seconds=1.0)
+    listener = Listener(Starlette(routes=[Route("/", endless)]), listen(("127.0.0.1", 0)), limits, None)
+    thread = threading.Thread(target=lambda: asyncio.run(listener.serve()))
+    thread.start()
+    with closing(socket.create_connection(("127.0.0.1", listener.port), timeout=15)) as never_reads:
+        never_reads.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        with closing(socket.create_connection(("127.0.0.1", listener.port), timeout=15)) as waits:
+            waits.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert status_of(waits.recv(1000)) == 200
+            everything(waits)
+    listener.should_exit = True
+    thread.join(20)
+    assert not thread.is_alive()
 
 
 def test_openssl_and_gnutls_shake_hands_without_a_certificate(target, opened):
