@@ -9,6 +9,8 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from pyasn1.codec.der import decoder, encoder
+from pyasn1_alt_modules import rfc5083, rfc5652
 
 from pki.cms import load_recipient, seal
 from pki.errors import RequestRefused
@@ -71,6 +73,15 @@ def test_openssl_reads_the_structure(tmp_path):
     text = openssl("cms", "-cmsout", "-print", "-inform", "DER", data=seal(SECRET, load_recipient(owner.certificate)))
     for part in (b"aes-256-gcm", b"dhSinglePass-stdDH-sha256kdf-scheme", b"CN=CPMS"):
         assert part in text
+
+
+def test_another_parser_reads_it_to_the_last_byte(tmp_path):
+    """pyasn1 with the module of RFC 5083; DER has one form, so what it writes is what it read."""
+    sealed = seal(SECRET, load_recipient(person(tmp_path, P256).certificate))
+    outer, _ = decoder.decode(sealed, asn1Spec=rfc5652.ContentInfo())
+    inner, rest = decoder.decode(outer["content"], asn1Spec=rfc5083.AuthEnvelopedData())
+    assert outer["contentType"] == rfc5083.id_ct_authEnvelopedData
+    assert (encoder.encode(inner), rest) == (bytes(outer["content"]), b"")
 
 
 def test_the_same_secret_is_never_sealed_alike(tmp_path):

@@ -14,6 +14,8 @@ from cryptography.hazmat.primitives.kdf.x963kdf import X963KDF
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_der_public_key
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pyasn1.codec.der import decoder, encoder
+from pyasn1_alt_modules import rfc3565, rfc5652, rfc5753
 
 from pki.cms import key_identifier, key_package, recipient_of
 from pki.errors import RequestRefused
@@ -193,6 +195,23 @@ def test_direct_batch_is_byte_for_byte_what_openssl_builds(charger, tmp_path):
     """Golden vector: RFC 5652 section 8, the key named as in RFC 6032."""
     wrapped = for_batch_directly(charger)
     assert key_package(wrapped) == assembled(tmp_path, DIRECT, identifier=LABEL.encode(), key=wrapped.key)
+
+
+def test_another_parser_reads_every_package_to_the_last_byte(charger, device):
+    """pyasn1 knows the modules of RFC 5652 and RFC 5753; DER has one form, so what it writes is what it read."""
+    oaep = WrappedKey(charger.spki, b"k" * 152, RsaTransport(device.transport_spki), b"c" * 256, "sha256")
+    wrapped = [oaep, for_transport(charger), for_batch(charger), for_batch_directly(charger)]
+    for package in map(key_package, wrapped):
+        outer = reread(package, rfc5652.ContentInfo())
+        kind = rfc5652.EncryptedData() if outer["contentType"] == rfc5652.id_encryptedData else rfc5652.EnvelopedData()
+        reread(bytes(outer["content"]), kind)
+    assert reread(SHARED_INFO, rfc5753.ECC_CMS_SharedInfo())["keyInfo"]["algorithm"] == rfc3565.id_aes256_wrap
+
+
+def reread(encoded: bytes, kind):
+    value, rest = decoder.decode(encoded, asn1Spec=kind)
+    assert (encoder.encode(value), rest) == (encoded, b"")
+    return value
 
 
 def test_openssl_opens_an_agreement(charger, tmp_path):
