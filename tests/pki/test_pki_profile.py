@@ -209,6 +209,16 @@ def test_names_by_hubject_are_a_switch():
         check_fit(strict, "DEEXAS" + "1" * 32)
 
 
+@pytest.mark.parametrize(
+    ("name", "days", "shelf"),
+    [("station", 3650, 180), ("station-identity", 30, 7), ("secc-2", 60, 30), ("secc-20", 60, 30), ("ocsp", 30, 0)],
+)
+def test_lives_are_those_that_were_reviewed(name, days, shelf):
+    """Facts 4 and F-D10: an SECC's certificate lives two months, a station of the factory renews every month."""
+    profile = load_profile(name, NEEDED.get(name))
+    assert (profile.days, profile.minimum_days) == (days, shelf)
+
+
 def test_only_units_have_unit_profiles():
     units = [name for name in profile_names() if load_profile(name, NEEDED.get(name)).unit]
     assert units == ["idevid", "secc-2", "secc-20", "station", "station-identity"]
