@@ -9,13 +9,18 @@ from contextlib import closing
 from dataclasses import replace
 
 import pytest
+from cryptography.x509 import load_der_x509_certificate, load_pem_x509_certificate
 
 from fixtures.token_beds import Bed, softhsm, tpm
-from fixtures.token_tpm import Tpm
+from fixtures.token_tpm import MODULE, Tpm
 from pki.algorithm import Algorithm, verify
+from pki.ceremony import hold_ceremony
+from pki.environment import Test
 from pki.errors import KeystoreError
-from pki.keystore import KeyPolicy, Keystore, Purpose
+from pki.issue import open_factory
+from pki.keystore import KeyPolicy, Keystore, Purpose, RsaTransport
 from pki.keystore.throwaway import rsa_throwaway
+from pki.proof import Proof
 
 PATIENCE_SECONDS = 20.0
 
@@ -29,7 +34,7 @@ def chip(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tpm]:
 
 @pytest.fixture(scope="module")
 def bed(chip: Tpm, tmp_path_factory: pytest.TempPathFactory) -> Bed:
-    return tpm(chip, chip.directory)
+    return tpm(chip, tmp_path_factory.mktemp("signer"))
 
 
 @pytest.fixture
@@ -114,3 +119,28 @@ def test_slow_tpm_is_refused_at_once_after_one_time_out(chip, bed):
             patient.join(timeout=PATIENCE_SECONDS)
         assert verify(spki, b"text", signatures[0])
         assert signs(keystore)
+
+
+def test_factory_whose_cas_are_in_a_tpm(chip, ceremony_file, tmp_path, device):
+    """F-D3: the ceremony makes the CAs in the TPM; device keys are made and wrapped in SoftHSM."""
+    directory = tmp_path / "pki"
+    softhsm(directory, "line3")
+    chip.make_token("cas", directory / "tpm")
+    (directory / "secrets" / "tpm-pin").symlink_to("../tpm/secrets/hsm-pin")
+    settings = ", ".join(f'{name} = "{value}"' for name, value in chip.environment.items())
+    token = f'[tokens.tpm]\nmodule = "{MODULE}"\nlabel = "cas"\npin = "tpm-pin"\nenvironment = {{ {settings} }}\n'
+    keys = '[keys]\nroots = "tpm"\nauthorities = "tpm"\ndevices = "online"\n'
+    plan = tmp_path / "ceremony.toml"
+    plan.write_text(ceremony_file.read_text() + token + keys)
+    hold_ceremony(plan, directory)
+    with closing(open_factory(directory)) as factory:
+        assert factory.check() == []
+        issuer = factory.issuer(Test)
+        key, package = issuer.generate("AC22-000001-7", "station", RsaTransport(device.transport_spki), "")
+        assert device.open(package) == key.spki
+        nonce = bytes(32)
+        receipt = Proof("receipt", device.uid, nonce, device.spki, device.sign("receipt", nonce))
+        certificate = load_der_x509_certificate(issuer.issue(issuer.confirm(key, receipt)).der)
+    chain = directory / "certificates"
+    issuing = load_pem_x509_certificate((chain / "test-issuing.pem").read_bytes())
+    certificate.verify_directly_issued_by(issuing)
