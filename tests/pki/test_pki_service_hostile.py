@@ -164,7 +164,7 @@ def test_ten_megabytes_are_not_taken(target):
 @pytest.mark.parametrize(
     "flood",
     [
-        b"GET / HTTP/1.1\r\n" + b"X-Header: value\r\n" * 20_000,
+        b"GET /ca/test-issuing.cer HTTP/1.1\r\nHost: x\r\n" + b"X-Header: value\r\n" * 40_000 + b"\r\n",
         b"GET / HTTP/1.1\r\nX: " + b"y" * 300_000,
         b"GET /" + b"y" * 300_000,
         bytes(range(256)) * 100,
