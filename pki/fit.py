@@ -24,9 +24,9 @@ def check_fit(profile: Profile, common_name: str) -> None:
     """Refuse a name that the profile does not allow.
 
     Raises:
-        RequestRefused: The name does not match the profile's expression.
+        RequestRefused: The name does not match the profile's expression, or holds what can't be printed.
     """
-    if not re.fullmatch(profile.common_name, common_name):
+    if not re.fullmatch(profile.common_name, common_name) or not common_name.isprintable():
         raise RequestRefused(f"{common_name!r} is no name for profile {profile}", hint="Check the serial number.")
 
 
@@ -93,6 +93,8 @@ def _wrong_names(profile: Profile, claim: Claim) -> str:
 
 
 def _wrong_period(profile: Profile, claim: Claim, signer: Signer) -> str:
+    if any(moment.tzinfo is None or moment.microsecond for moment in (claim.not_before, claim.not_after)):
+        return "its times are not whole seconds with a time zone"
     if claim.not_after <= claim.not_before:
         return "it would end before it starts"
     if profile.days and claim.not_after - claim.not_before > timedelta(days=profile.days) + BACKDATED:

@@ -192,6 +192,7 @@ def test_profile_is_held_to_the_rules_that_it_cites(name, change, message):
         ("station", ["csms.test.example", "AC2", "AC22-000001-7\n", "ac22-000001-7", "A" * 26]),
         ("station-identity", ["", "-line", "line.", "li ne", "x" * 65]),
         ("server", ["CSMS.example", "x"]),
+        ("issuing", ["", "CA\0.example", "CA\u202eAC", "x" * 65]),
     ],
 )
 def test_name_that_does_not_fit_is_refused(name, wrong):

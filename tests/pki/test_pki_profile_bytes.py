@@ -229,6 +229,8 @@ def test_serial_numbers_have_one_length_and_keep_their_randomness(one, two):
         ({"serial": 7}, "the serial number has 3 bits"),
         ({"serial": 2**159}, "the serial number has 160 bits"),
         ({"serial": -(2**100)}, "the serial number has"),
+        ({"not_before": START.replace(tzinfo=None), "not_after": START.replace(tzinfo=None)}, "not whole seconds"),
+        ({"not_after": START + timedelta(days=9, microseconds=1)}, "not whole seconds with a time zone"),
         ({"not_after": START}, "it would end before it starts"),
         ({"not_after": START + timedelta(days=3651)}, "it would live longer than 3650 days"),
     ],
