@@ -186,8 +186,7 @@ class _Ceremony:
 
     def _parts(self) -> Parts:
         parts = table.all_parts(self.plan, table.read_renewals(self.layout))
-        for family in table.ending(self.layout, parts):
-            reason = "less than a third of its life is left"
+        for family, reason in table.due(self.layout, parts).items():
             table.order_renewal(self.layout, self.plan, family, reason, self.circumstances.actor)
             self._tell(f"ordered the renewal of {family}: {reason}", "renewal-ordered", family, reason=reason)
         return table.all_parts(self.plan, table.read_renewals(self.layout))

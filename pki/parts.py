@@ -222,16 +222,26 @@ def _first(name: str) -> bool:
     return family_of(name) == name
 
 
-def ending(layout: Layout, parts: Parts) -> list[str]:
-    """Return the servers whose newest certificate has a third of its life left, or less."""
-    families = [server.name for server in parts.servers if _first(server.name)]
-    return [name for name in families if ends_soon(layout.certificate(current(layout, parts, name)))]
+def due(layout: Layout, parts: Parts) -> dict[str, str]:
+    """Return the servers that need a next certificate by themselves, with the reason."""
+    found = {}
+    for server in parts.servers:
+        path = layout.certificate(server.name)
+        if server.name != current(layout, parts, family_of(server.name)) or not path.exists():
+            continue
+        certificate = layout.load(server.name)
+        if _names(certificate) != set(server.server.names):
+            found[family_of(server.name)] = "its names have changed"
+        elif _ends_soon(certificate):
+            found[family_of(server.name)] = "less than a third of its life is left"
+    return found
 
 
-def ends_soon(path: Path) -> bool:
-    """Tell whether a certificate that is there has a third of its life left, or less."""
-    if not path.exists():
-        return False
-    certificate = x509.load_pem_x509_certificate(path.read_bytes())
+def _names(certificate: x509.Certificate) -> set[str]:
+    names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    return set(names.get_values_for_type(x509.DNSName))
+
+
+def _ends_soon(certificate: x509.Certificate) -> bool:
     start, end = certificate.not_valid_before_utc, certificate.not_valid_after_utc
     return datetime.now(UTC) > end - (end - start) / ENDING

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from pki.adoption import amends
 from pki.ceremony import order
-from pki.parts import Part, Parts, ServerPart, all_parts, ending, read_renewals
+from pki.parts import Part, Parts, ServerPart, all_parts, due, read_renewals
 from pki.plan import Layout, Plan, read_plan
 from pki.roles import caller
 
@@ -25,7 +25,7 @@ def rehearse(file: Path, directory: Path) -> list[str]:
     lines += [f"would make key {part.name} ({part.authority.algorithm}) in token {part.token}" for part in missing]
     lines += [_certificate(part) for part in order(missing, parts)]
     lines += [_server(server) for server in servers]
-    lines += [f"would renew {family}: less than a third of its life is left" for family in ending(layout, parts)]
+    lines += [f"would renew {family}: {reason}" for family, reason in due(layout, parts).items()]
     if lines:
         lines += ["would sign a transcript with the audit key"]
         lines += _role(plan)

@@ -50,6 +50,9 @@ class Group(click.Group):
         except PkiError as error:
             click.echo(f"Error: {error.message}\n{error.hint}", err=True)
             sys.exit(exit_code(error))
+        except OSError as error:
+            click.echo(f"Error: {error.filename}: {error.strerror}\nCheck the path and who may use it.", err=True)
+            sys.exit(2)
 
 
 def exit_code(error: PkiError) -> int:

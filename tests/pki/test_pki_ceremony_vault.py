@@ -5,11 +5,13 @@ import random
 import signal
 import subprocess
 import sys
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
 from cryptography import x509
 
+import pki.parts
 from fixtures.token import make_token, write_secret
 from pki.ceremony import Occasion, hold_ceremony, renew
 from pki.environment import Plant, Ship, Test
@@ -246,6 +248,30 @@ def test_amended_file_takes_the_place_of_the_old_one(vault_directory, vault_file
     assert (vault_directory / "pki.toml").read_bytes() == file.read_bytes()
     assert (vault_directory / "plans" / "0001.toml").read_bytes() == vault_file.read_bytes()
     assert transcript(vault_directory, 2)["plan"] != transcript(vault_directory, 1)["plan"]
+
+
+def test_server_with_other_names_is_made_anew(vault_directory, vault_file, safe, tmp_path):
+    file = amended(vault_file, '"csms.ship.example"', '"csms.moved.example"', tmp_path)
+    assert "would renew ship-server: its names have changed" in rehearse(file, vault_directory)
+    done = hold_ceremony(file, vault_directory, Occasion("the CSMS has moved"))
+    assert "ordered the renewal of ship-server: its names have changed" in done
+    factory = open_factory(vault_directory)
+    assert factory.server_files(Ship).chain.name == "ship-server-2.pem"
+    assert factory.server_names(Ship) == ("csms.moved.example",)
+    factory.close()
+    assert hold_ceremony(file, vault_directory) == []
+
+
+def test_server_near_its_end_is_made_anew(vault_directory, vault_file, safe, monkeypatch):
+    class Later(datetime):
+        @classmethod
+        def now(cls, tz=None):
+            return datetime.now(tz) + timedelta(days=270)
+
+    monkeypatch.setattr(pki.parts, "datetime", Later)
+    done = hold_ceremony(vault_file, vault_directory)
+    assert "issued certificate test-server-2" in done
+    assert len(list((vault_directory / "renewals").iterdir())) == 3
 
 
 def test_other_cas_are_no_amendment(vault_directory, vault_file, tmp_path):

@@ -374,6 +374,13 @@ def test_missing_pin_without_a_terminal_is_a_sentence(pki_directory):
     assert answer.stderr.splitlines()[0] == "Error: secret 'hsm-pin' is missing: No such file or directory"
 
 
+def test_what_the_disk_refuses_is_a_sentence(ceremony_file, tmp_path):
+    (tmp_path / "file").write_text("no directory")
+    code, text = run("ceremony", ceremony_file, "--dir", tmp_path / "file" / "pki")
+    assert (code, len(text.splitlines())) == (2, 2)
+    assert text.startswith("Error: ")
+
+
 def test_dry_run_writes_nothing(ceremony_file, tmp_path):
     code, text = run("ceremony", ceremony_file, "--dir", tmp_path / "new", "--dry-run")
     assert code == 0
