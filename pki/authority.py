@@ -29,7 +29,6 @@ __all__ = [
     "self_signer",
     "spki_of",
     "term",
-    "validity",
 ]
 SERIAL_BYTES = 20
 
@@ -151,18 +150,6 @@ def term(profile: Profile, latest: datetime | None = None, days: int = 0) -> tup
         end = min(end, latest)
     check_life(profile, end, now)
     return now - BACKDATED, end
-
-
-def validity(days: int, latest: datetime | None = None) -> tuple[datetime, datetime]:
-    """Return a validity of `days` from now, slightly backdated and never outliving the issuer.
-
-    Raises:
-        ProfileError: The issuer's own certificate has ended.
-    """
-    now = datetime.now(UTC).replace(microsecond=0)
-    _refuse_ended(latest, now)
-    end = now + timedelta(days=days)
-    return now - BACKDATED, min(end, latest) if latest else end
 
 
 def _refuse_ended(latest: datetime | None, now: datetime) -> None:

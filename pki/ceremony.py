@@ -25,7 +25,7 @@ from cryptography.hazmat.primitives.serialization import (
 from pki import parts as table
 from pki.adoption import adopt_file
 from pki.algorithm import Algorithm
-from pki.authority import SERIAL_BYTES, Authority, Keys, authority_of, random_serial, self_signer, spki_of, validity
+from pki.authority import SERIAL_BYTES, Authority, Keys, authority_of, random_serial, self_signer, spki_of, term
 from pki.errors import RequestRefused
 from pki.files import write_file
 from pki.inventory import Circumstances, body, is_news, untold
@@ -226,7 +226,7 @@ class _Ceremony:
         self._issue(part.name, signer, profile, claim)
 
     def _claim(self, part: Part, spki: bytes, keystore: Keys, latest: datetime | None = None) -> Claim:
-        start, end = validity(part.authority.years * DAYS_A_YEAR, latest)
+        start, end = term(load_profile(part.profile), latest, part.authority.years * DAYS_A_YEAR)
         return Claim(part.authority.common_name, self.plan.organization, spki, _serial(keystore), start, end)
 
     def _issue(self, name: str, signer: Authority, profile: Profile, claim: Claim, chain: bytes = b"") -> None:
@@ -239,9 +239,10 @@ class _Ceremony:
         issuer = self.layout.load(part.issuer)
         signer = self._authority(parts.key(part.issuer))
         names = part.server.names
-        start, end = validity(part.server.days, issuer.not_valid_after_utc)
+        profile = load_profile("server")
+        start, end = term(profile, issuer.not_valid_after_utc, part.server.days)
         claim = Claim(names[0], part.owner, self._server_key(part), _serial(signer.keystore), start, end, names)
-        self._issue(part.name, signer, load_profile("server"), claim, self._chain(part.issuer, parts))
+        self._issue(part.name, signer, profile, claim, self._chain(part.issuer, parts))
 
     def _chain(self, name: str, parts: Parts) -> bytes:
         """Return the CAs (PEM) that a server sends after its own certificate: all above it but the root."""
