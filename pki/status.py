@@ -77,8 +77,9 @@ def _key(factory: Factory, part: Part) -> dict[str, Any]:
 
 
 def _weak(key: dict[str, Any]) -> list[str]:
-    wrong = [f"{name} {value}" for name, value in _STRONG.items() if key["policy"].get(name) is (not value)]
-    return [f"key {key['name']}: token {key['token']} reports that it is not {', not '.join(wrong)}"] if wrong else []
+    wrong = [name for name, right in _STRONG.items() if key["policy"].get(name) is (not right)]
+    sentence = f"key {key['name']}: token {key['token']} reports "
+    return [sentence + ", ".join(f"{name} {key['policy'][name]}".lower() for name in wrong)] if wrong else []
 
 
 def _certificate(name: str, found: x509.Certificate) -> dict[str, Any]:

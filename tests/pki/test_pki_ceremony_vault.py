@@ -250,6 +250,16 @@ def test_amended_file_takes_the_place_of_the_old_one(vault_directory, vault_file
     assert transcript(vault_directory, 2)["plan"] != transcript(vault_directory, 1)["plan"]
 
 
+def test_new_file_gives_nobody_a_role_by_his_own_word(vault_directory, vault_file, tmp_path):
+    """F-K1: who is no officer of the adopted file does not become one by an amended file."""
+    (vault_directory / "pki.toml").write_text(vault_file.read_text() + '\n[roles]\nofficers = ["alice"]\n')
+    file = tmp_path / "amended.toml"
+    file.write_text(vault_file.read_text() + f'\n[roles]\nofficers = ["{caller()}"]\n')
+    with pytest.raises(RequestRefused, match="is none of this PKI's officers"):
+        hold_ceremony(file, vault_directory, Occasion("I say so"))
+    assert not (vault_directory / "plans").exists()
+
+
 def test_server_with_other_names_is_made_anew(vault_directory, vault_file, safe, tmp_path):
     file = amended(vault_file, '"csms.ship.example"', '"csms.moved.example"', tmp_path)
     assert "would renew ship-server: its names have changed" in rehearse(file, vault_directory)

@@ -183,6 +183,16 @@ def test_status_without_the_vault_tells_what_the_transcript_told(vault_directory
     assert (found["problems"], root["reported"], root["policy"]["never_extractable"]) == ([], "transcript 0001", True)
 
 
+def test_status_notices_a_key_that_was_not_always_safe(vault_directory, safe):
+    path = vault_directory / "transcripts" / "0001" / "transcript.json"
+    told = json.loads(path.read_bytes())
+    told["keys"]["ship-root"]["policy"]["never_extractable"] = False
+    path.write_text(json.dumps(told))
+    code, text = run("status", "--dir", vault_directory)
+    assert code == 1
+    assert "key ship-root: token vault reports never_extractable false" in text
+
+
 @pytest.mark.parametrize("damage", ["transcript.json", "transcript.sig", ""])
 def test_status_notices_a_changed_transcript(pki_directory, damage):
     path = pki_directory / "transcripts" / "0001"
