@@ -160,7 +160,7 @@ class PasswordRow(Base):
     digest: Mapped[str] = mapped_column(unique=True)
     """Keyed hash of what must be unique: the password, or serial number and PIN."""
     sealed: Mapped[bytes]
-    """CMS EnvelopedData (DER) for the recipient."""
+    """CMS AuthEnvelopedData (DER) for the recipient."""
     recipient: Mapped[str]
     """SHA-256 of the recipient's certificate."""
     at: Mapped[str]

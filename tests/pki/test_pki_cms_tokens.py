@@ -80,15 +80,17 @@ def openssl(*words: str | Path, data: bytes) -> bytes:
     ).stdout
 
 
-def opened_by_openssl(transport: Transport, package: bytes, folder: Path) -> bytes:
+def opened_by_openssl(transport: Transport, package: bytes, folder: Path, command: str = "-decrypt") -> bytes:
     """The SPKI of the key that openssl finds in a package."""
+    how: tuple[str | Path, ...]
     if isinstance(transport, BatchKey):
-        how = ("-EncryptedData_decrypt", "-secretkey", transport.key.hex())
+        named = ("-secretkeyid", transport.name.hex()) if command == "-decrypt" else ()
+        how = (*named, "-secretkey", transport.key.hex())
     else:
         pem = transport.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
         (folder / "transport.pem").write_bytes(pem)
-        how = ("-decrypt", "-inkey", folder / "transport.pem")
-    clear = openssl("cms", *how, "-inform", "DER", "-binary", data=package)
+        how = ("-inkey", folder / "transport.pem")
+    clear = openssl("cms", command, *how, "-inform", "DER", "-binary", data=package)
     return openssl("pkey", "-inform", "DER", "-pubout", "-outform", "DER", data=clear)
 
 
@@ -139,4 +141,5 @@ def test_a_trusted_batch_key_delivers_too(tmp_path, provisioner):
     spki, package = package_for(keystore, device)
     keystore.close()
     assert keystore.capabilities.guards_trusted
-    assert opened_by_openssl(device, package, tmp_path) == spki
+    assert opened_by_openssl(device, package, tmp_path, "-EncryptedData_decrypt") == spki
+    assert open_package(package, device)
