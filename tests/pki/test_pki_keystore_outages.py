@@ -14,9 +14,10 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from fixtures.token_beds import MODELS, Bed, softhsm
+from fixtures.token_remote import RemoteToken
 from pki.algorithm import verify
 from pki.errors import KeystoreError
-from pki.keystore import Keystore, RsaTransport
+from pki.keystore import Keystore, Purpose, RsaTransport
 from pki.keystore.module import module
 
 SPY = "/usr/lib/x86_64-linux-gnu/pkcs11-spy.so"
@@ -243,6 +244,33 @@ def test_half_an_object_file_harms_only_itself(bed, keystore, length):
     with closing(bed.open()) as again:
         again.bind("ca", again.public_key("ca") or b"")
         assert signs(again)
+
+
+@pytest.fixture(scope="module")
+def remote(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RemoteToken]:
+    """One for all, because p11-kit's client reads the address of its server once in a process."""
+    remote = RemoteToken(softhsm(tmp_path_factory.mktemp("remote")))
+    yield remote
+    remote.kill()
+
+
+def test_daemon_that_is_killed_is_found_again(remote):
+    """F-D1: what a network HSM's restart looks like; the sessions died with the daemon."""
+    with closing(remote.bed.open(purposes=[Purpose.SIGN])) as keystore:
+        keystore.bind("ca", keystore.create("ca"))
+        remote.kill()
+        refusal(lambda: keystore.sign("ca", b"text"))
+        assert keystore.health().startswith("token 'factory' is away: ")
+        remote.start()
+        wait_until_well(keystore)
+        assert signs(keystore)
+
+
+def test_remote_token_can_not_wrap(remote):
+    """p11-kit does not carry RFC 5649 over."""
+    message = refusal(remote.bed.open)
+    assert "can't wrap p256 keys for RSA transport keys" in message
+    assert "CKM_AES_KEY_WRAP_PAD CKR_MECHANISM_INVALID" in message
 
 
 @pytest.fixture
