@@ -35,7 +35,7 @@ from pki.parts import (
 )
 from pki.passwords import Passwords, open_passwords
 from pki.plan import HierarchyPlan, Layout, Plan, PlantPlan, read_plan
-from pki.roles import ISSUER, OFFICER, caller, require
+from pki.roles import APPROVER, ISSUER, OFFICER, caller, require
 from pki.secret import secret
 from pki.tokens import Tokens
 
@@ -328,14 +328,16 @@ def daily_keys(parts: Parts) -> tuple[Part, ...]:
     return tuple(part for part in parts.keys if part.online)
 
 
-def grant_quota(directory: Path, work_order: str, units: int, rework: int, actor: str) -> None:
+def grant_quota(directory: Path, work_order: str, units: int, rework: int) -> None:
     """Set how many station certificates a work order may have in each environment; no HSM is needed (F-D12).
 
     Raises:
         PkiError: The ledger is missing or can't be written.
-        RequestRefused: A number is negative, or the work order has no name.
+        RequestRefused: A number is negative, the work order has no name, or the plan has roles and the caller is
+            neither officer nor approver.
     """
-    ledger = open_ledger(Layout(directory).ledger, actor)
+    layout = Layout(directory)
+    ledger = open_ledger(layout.ledger, require(read_plan(layout.plan), OFFICER, APPROVER))
     try:
         for environment in (Test, Ship):
             ledger.grant(Quota(work_order, environment.name, "station", units, rework))

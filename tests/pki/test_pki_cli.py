@@ -24,7 +24,8 @@ from cryptography.x509 import load_pem_x509_certificate
 from fixtures.token import make_token
 from pki.cli import main
 from pki.environment import Test
-from pki.issue import open_factory
+from pki.errors import RequestRefused
+from pki.issue import grant_quota, open_factory
 from pki.plan import read_plan
 from pki.roles import caller
 
@@ -226,6 +227,15 @@ def test_status_notices_a_changed_audit_log(pki_directory, damage):
     code, text = run("status", "--dir", pki_directory)
     assert code == 1
     assert "audit" in next(line for line in text.splitlines() if line.startswith("PROBLEM"))
+
+
+def test_work_order_brings_its_quota_by_an_approver_only(pki_directory, monkeypatch):
+    """F-K1: the station's user, who issues, can't allow himself more; who he says he is counts for nothing."""
+    with_roles(pki_directory, officers=["alice"], approvers=["carol"], issuers=[caller()])
+    monkeypatch.setenv("LOGNAME", "carol")
+    with pytest.raises(RequestRefused, match="is none of this PKI's officers or approvers"):
+        grant_quota(pki_directory, "WO-1", 1000, 0)
+    assert run("quota", "--dir", pki_directory) == (0, "no work order has a quota\n")
 
 
 def test_quota_is_set_and_told(pki_directory):
