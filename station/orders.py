@@ -1,6 +1,5 @@
 """Create work orders from the catalogue: what an order builds is pinned by the recipe's digest when it is made."""
 
-import getpass
 import re
 from dataclasses import dataclass
 
@@ -55,7 +54,7 @@ def create_order(config: StationConfig, name: str, options: OrderOptions) -> Wor
         if records.order(name) != order:
             records.create_order(order)
     try:
-        grant_quota(config.pki_directory, name, options.quantity, options.rework, getpass.getuser())
+        grant_quota(config.pki_directory, name, options.quantity, options.rework)
     except PkiError as error:
         raise translated(error) from error
     return order
