@@ -52,12 +52,18 @@ def load_profile(name: str, switches: Mapping[str, Setting] | None = None) -> Pr
     """
     if name not in profile_names():
         raise ProfileError(f"there is no certificate profile '{name}'{nearest(name, profile_names())}")
-    # An enumeration of words is a text too.
-    settings = {key: str(value) if isinstance(value, str) else value for key, value in (switches or {}).items()}
-    return _load(name, tuple(sorted(settings.items())))
+    return _load(name, tuple(sorted((key, _setting(name, key, value)) for key, value in (switches or {}).items())))
 
 
-@functools.lru_cache(maxsize=256, typed=True)
+def _setting(name: str, switch: str, value: object) -> Setting:
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, str):
+        return str(value)  # also of an enumeration of words
+    raise ProfileError(f"{name}.toml: switch {switch} is neither true or false nor a text: {value!r}")
+
+
+@functools.lru_cache(maxsize=256)
 def _load(name: str, settings: tuple[tuple[str, Setting], ...]) -> Profile:
     raw = (files("pki") / "profiles" / f"{name}.toml").read_bytes()
     profile = read_profile(raw, f"{name}.toml", dict(settings))

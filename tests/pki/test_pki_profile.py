@@ -62,6 +62,8 @@ def test_unknown_profile_names_the_known_ones():
             r"station\.toml: there is no switch 'client_aut'; did you mean 'client_auth'",
         ),
         ("station", {"client_auth": "yes"}, "switch client_auth is true or false, not 'yes'"),
+        ("station", {"client_auth": 1}, "switch client_auth is neither true or false nor a text: 1"),
+        ("station", {"crl": ["known"]}, "switch crl is neither true or false nor a text"),
         ("station", {"crl": True}, "switch crl: unknown: True; known: never, known, must"),
         ("station", {"crl": "knwon"}, "switch crl: unknown: knwon; did you mean 'known'"),
         ("station", {"unit_domain": "x y"}, "switch unit_domain: 'x y' does not match"),

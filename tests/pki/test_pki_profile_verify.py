@@ -102,6 +102,16 @@ def test_signers_that_sign_themselves_stand_alone(tmp_path):
         assert openssl_verify(files, "-partial_chain").endswith(b"leaf.pem: OK\n")
 
 
+@pytest.mark.parametrize(("name", "switches", "key"), LEAVES, ids=IDS)
+def test_chains_fit_into_the_messages_of_ocpp(name, switches, key):
+    """F-D3: OCPP's CertificateSigned carries at most 10,000 characters, leaf first, without the root."""
+    keys = SoftwareKeys()
+    above = hierarchy(keys, name, key)
+    leaf = issued(load_profile(name, switches), above[0], keys)
+    assert len(b"".join(one.pem for one in (leaf, *above[:-1]))) < 4_000
+    assert len(leaf.der) < 1_000
+
+
 @pytest.mark.parametrize(
     ("name", "purpose", "fits"),
     [
