@@ -341,7 +341,15 @@ def test_certificate_of_a_ca_is_given_out(world):
 
 @pytest.mark.parametrize(
     "path",
-    ["/crl/nothing.crl", "/crl/..%2f..%2fpki.toml", "/ca/nothing.cer", "/ca/%2e.cer", "/", "/crl/.test-issuing.lock"],
+    [
+        "/crl/nothing.crl",
+        "/crl/..%2f..%2fpki.toml",
+        "/ca/nothing.cer",
+        "/ca/%2e.cer",
+        "/",
+        "/crl/.test-issuing.lock",
+        "/crl/%00.crl",
+    ],
 )
 def test_other_paths_are_not_found(world, path):
     assert world.curl("--path-as-is", f"{world.http}{path}")[0] == 404
