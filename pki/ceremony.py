@@ -154,12 +154,16 @@ class _Ceremony:
         self._look(parts, {part.name for part in missing})
         # Token by token, so that tokens which take turns are changed as seldom as can be.
         spkis = {part.name: self._key(part) for part in sorted(missing, key=lambda part: part.token)}
-        for part in order(missing, parts):
+        below = [part for part in missing if parts.key(part.issuer).lists]
+        for part in below:
+            self._certify(part, parts, spkis[part.name])
+        self._list(parts)
+        rest = [part for part in missing if part not in below]
+        for part in sorted(rest, key=lambda part: part.token in self.plan.daily):
             self._certify(part, parts, spkis[part.name])
         for server in parts.servers:
             if not self.layout.certificate(server.name).exists():
                 self._serve(server, parts)
-        self._list(parts)
         self._testify(parts, told)
 
     def publish(self, *, force: bool) -> None:
@@ -172,10 +176,14 @@ class _Ceremony:
 
     def _list(self, parts: Parts, *, force: bool = False) -> None:
         for part in parts.keys:
-            if not part.lists or not self.tokens.is_open(part.token):
+            if not part.lists or not self._is_due(part):
                 continue
             if self._source(part, parts).publish(self.layout.crls, force=force):
                 self._tell(f"published the CRL of {part.name}", "crl-published", part.name)
+
+    def _is_due(self, part: Part) -> bool:
+        """Tell whether a list can be made without asking for a token, or has never been made at all."""
+        return part.token in self.tokens.visited or self.ledger.newest_crl(part.name) is None
 
     def _source(self, part: Part, parts: Parts) -> StatusAuthority:
         issued = [self.layout.load(name) for name in parts.names() if parts.issuer(name) == part.name != name]
@@ -280,12 +288,6 @@ class _Ceremony:
         self.ledger.record(act, subject, **detail)
         self.circumstances.done.append(sentence)
         self.say(sentence)
-
-
-def order(missing: list[Part], parts: Parts) -> list[Part]:
-    """Return the rows in the order in which they are certified: first what the token of the roots signs."""
-    roots = {part.token for part in parts.keys if part.profile.startswith("root")}
-    return sorted(missing, key=lambda part: parts.key(part.issuer).token not in roots)
 
 
 def _serial(keystore: Keys) -> int:

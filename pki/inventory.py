@@ -41,7 +41,7 @@ def untold(layout: Layout, parts: Parts) -> list[Part]:
 def inventory(layout: Layout, parts: Parts, tokens: Tokens) -> dict[str, Any]:
     """Return every key and certificate by name; a key whose token stays away is told as the last transcript told it."""
     last = _last(layout)
-    keys = {part.name: _key(part, layout, tokens, last) for part in parts.keys}
+    keys = {part.name: _key(part, layout, tokens, last) for part in sorted(parts.keys, key=lambda part: part.token)}
     certificates = {name: describe(layout, name) for name in parts.names()}
     return {"keys": keys, "certificates": certificates, "plan": _digest(layout)}
 

@@ -32,7 +32,7 @@ def make_kek(directory: Path, label: str, recipient: bytes, *, trusted: bool) ->
     transport = _transport(recipient) if recipient else None
     ledger = open_ledger(layout.ledger, actor)
     try:
-        ledger.record("batch-key-made", label, trusted=trusted, leaves=transport is not None)
+        ledger.record("batch-key-ordered", label, trusted=trusted, leaves=transport is not None)
     finally:
         ledger.close()
     if trusted:

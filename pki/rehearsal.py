@@ -3,7 +3,6 @@
 from pathlib import Path
 
 from pki.adoption import amends
-from pki.ceremony import order
 from pki.parts import Part, Parts, ServerPart, all_parts, due, read_renewals
 from pki.plan import Layout, Plan, read_plan
 from pki.roles import caller
@@ -23,7 +22,7 @@ def rehearse(file: Path, directory: Path) -> list[str]:
     lines = [f"would adopt {file}"] if amends(file, plan, layout) else []
     lines += _tokens(plan, missing, parts)
     lines += [f"would make key {part.name} ({part.authority.algorithm}) in token {part.token}" for part in missing]
-    lines += [_certificate(part) for part in order(missing, parts)]
+    lines += [_certificate(part) for part in missing]
     lines += [_server(server) for server in servers]
     lines += [f"would renew {family}: {reason}" for family, reason in due(layout, parts).items()]
     if lines:

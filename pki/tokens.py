@@ -19,6 +19,8 @@ class Tokens:
         self._directory = directory
         self._open: dict[str, Keystore] = {}
         self._pins: dict[str, str] = {}
+        self.visited: set[str] = set()
+        """Tokens that were opened at least once."""
 
     def open(self, name: str) -> Keystore:
         """Return a token, logged in; keys are bound anew by whoever needs them.
@@ -33,6 +35,7 @@ class Tokens:
             pin = self._pins.get(name) or secret(token.pin, self._directory, ask=f"PIN of token '{token.label}'")
             self._open[name] = self._opened(name, token, pin)
             self._pins[name] = pin
+            self.visited.add(name)
         return self._open[name]
 
     def _opened(self, name: str, token: TokenPlan, pin: str) -> Keystore:
@@ -41,7 +44,7 @@ class Tokens:
         except KeystoreError as error:
             if name in self._plan.daily:
                 raise
-            hint = f"{error.hint} Token '{name}' is the offline one: bring it for this ceremony."
+            hint = f"Token '{name}' is the offline one: bring it for this ceremony, and check its PIN."
             raise KeystoreError(error.message, hint=hint) from error
 
     def _purposes(self, name: str) -> frozenset[Purpose]:

@@ -105,6 +105,23 @@ def test_intermediate_stands_between_root_and_issuing(vault_directory):
     assert verify("-CAfile", certificates / "test-root.pem", *chain[2:], certificates / "ship-issuing.pem") != 0
 
 
+def test_cas_that_sleep_have_a_list_from_the_ceremony(vault_directory):
+    """RFC 5280 section 5: openssl checks the issuing CA against lists that were signed while the vault was there."""
+    certificates, lists = vault_directory / "certificates", sorted((vault_directory / "crl").glob("*.crl"))
+    assert [path.stem for path in lists] == ["plant-root", "ship-intermediate", "ship-root", "test-root"]
+    crls = [word for path in lists for word in ("-CRLfile", pem_list(path))]
+    chain = ("-CAfile", certificates / "ship-root.pem", "-untrusted", certificates / "ship-intermediate.pem")
+    assert verify("-crl_check_all", *crls, *chain, certificates / "ship-issuing.pem") == 0
+    assert verify("-crl_check_all", *chain, certificates / "ship-issuing.pem") != 0
+
+
+def pem_list(path: Path) -> Path:
+    pem = path.with_suffix(".pem")
+    command = ["openssl", "crl", "-inform", "DER", "-in", path, "-out", pem]
+    subprocess.run(command, check=True, capture_output=True, timeout=30)
+    return pem
+
+
 def test_transcript_tells_every_key_and_certificate(vault_directory, vault_file):
     """F-D1: file digest, keys with the policy that the token reports, certificates, versions, who and when."""
     told = transcript(vault_directory, 1)
