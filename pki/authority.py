@@ -44,6 +44,14 @@ class Keys(Protocol):
 
 
 @dataclass(frozen=True)
+class Checked:
+    """A TBSCertificate that may be signed: only `Authority.prepare` makes one."""
+
+    tbs: bytes
+    """DER."""
+
+
+@dataclass(frozen=True)
 class Authority:
     """One signing key with the name it signs under."""
 
@@ -56,8 +64,8 @@ class Authority:
         """Return the signed certificate of a claim: what `prepare` checks, as `complete` signs it."""
         return self.complete(self.prepare(profile, claim, bulk=bulk))
 
-    def prepare(self, profile: Profile, claim: Claim, *, bulk: bool = False) -> bytes:
-        """Return the TBSCertificate (DER) of a claim, checked; in bulk, pkilint saw a sample of the profile only.
+    def prepare(self, profile: Profile, claim: Claim, *, bulk: bool = False) -> Checked:
+        """Return the TBSCertificate of a claim, checked; in bulk, pkilint saw a sample of the profile only.
 
         Raises:
             RequestRefused: The claim's name or key does not fit the profile.
@@ -70,18 +78,19 @@ class Authority:
         check_bytes(unsigned, profile, claim, self.signer)
         if not bulk:
             lint(unsigned, profile)
-        return unsigned.tbs_certificate_bytes
+        return Checked(unsigned.tbs_certificate_bytes)
 
-    def complete(self, tbs: bytes) -> x509.Certificate:
+    def complete(self, checked: Checked) -> x509.Certificate:
         """Return the certificate of a prepared TBSCertificate, its signature verified.
 
         Raises:
             KeystoreError: The HSM does not sign, or signs with another key.
             ProfileError: What came out says something else than was checked.
         """
-        encoded = sequence(tbs, signature_algorithm(self.signer.spki), bit_string(self.sign(tbs)))
+        signature = bit_string(self.sign(checked.tbs))
+        encoded = sequence(checked.tbs, signature_algorithm(self.signer.spki), signature)
         certificate = x509.load_der_x509_certificate(encoded)
-        if certificate.tbs_certificate_bytes != tbs:
+        if certificate.tbs_certificate_bytes != checked.tbs:
             raise ProfileError("the signed certificate differs from the checked draft")
         return certificate
 

@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from pki.algorithm import spki_bytes
-from pki.authority import BACKDATED, SERIAL_BYTES, Authority, random_serial, term
+from pki.authority import BACKDATED, SERIAL_BYTES, Authority, Checked, random_serial, term
 from pki.cms import key_package
 from pki.csr import requested_key
 from pki.environment import Anchors, Certificate, E, Key, KeyState, Origin, Test, same_world
@@ -27,7 +27,7 @@ from pki.keystore import BatchKek, Keystore, Recipient
 from pki.ledger import ClaimRecord, KeyRecord, Ledger, NewKey, Owner, Quota, Reason, Revocation
 from pki.ledger.revocations import RevokedUnit
 from pki.ledger.tables import EventKind
-from pki.profile import Claim, check_fit, load_profile
+from pki.profile import Claim, Profile, check_fit, load_profile, profile_named
 from pki.proof import Proof
 
 PROBE_LIFE = timedelta(hours=1)
@@ -57,7 +57,7 @@ class _Draft:
     """What a claim says, and the bytes to be signed for it."""
 
     claim: ClaimRecord
-    tbs: bytes
+    checked: Checked
 
 
 class Issuer(Generic[E]):
@@ -90,11 +90,12 @@ class Issuer(Generic[E]):
             RequestRefused: A unit has a living key, or its name does not fit.
             KeystoreError: The HSM is away, or can't deliver to such a recipient.
         """
-        owners = [self._fitting_owner(unit, profile) for unit in recipients]
+        algorithm = self._fitting(profile, *recipients).algorithm
+        owners = [self._owner(unit, profile) for unit in recipients]
         for record in self._ledger.living(owners):
             hint = "Prove it, or mark it lost."
             raise RequestRefused(f"{record.unit} has a {record.environment} key already", hint=hint)
-        wrapped = [self._keystore.wrap_new_key(recipient) for recipient in recipients.values()]
+        wrapped = [self._keystore.wrap_new_key(recipient, algorithm) for recipient in recipients.values()]
         records = self._ledger.add_keys(
             [
                 NewKey(owner, Origin.HSM, found.spki, _evidence(found.recipient), work_order)
@@ -109,9 +110,9 @@ class Issuer(Generic[E]):
         Raises:
             RequestRefused: The request proves nothing, is for another name, or the key is or was someone's.
         """
-        owner = self._fitting_owner(unit, profile)
-        spki = requested_key(request, common_name)
-        new = NewKey(owner, Origin.DEVICE, spki, request, work_order, proven=True)
+        algorithm = self._fitting(profile, unit).algorithm
+        spki = requested_key(request, common_name, algorithms=(algorithm,))
+        new = NewKey(self._owner(unit, profile), Origin.DEVICE, spki, request, work_order, proven=True)
         return self._key(self._ledger.add_keys([new])[0])
 
     def renew(self, certificate: Certificate[E], request: bytes, reason: str = "renewal") -> Key[E]:
@@ -122,7 +123,8 @@ class Issuer(Generic[E]):
         Raises:
             RequestRefused: The certificate does not live, or the request proves nothing or is for another name.
         """
-        spki, holder = requested_key(request, certificate.unit), self._holder(certificate)
+        algorithm = profile_named(certificate.profile).algorithm
+        spki, holder = requested_key(request, certificate.unit, algorithms=(algorithm,)), self._holder(certificate)
         living = self._ledger.current(holder.owner)
         if spki == holder.spki:
             raise RequestRefused(f"{certificate.unit} holds this key already", hint="Let the charger make a new key.")
@@ -220,14 +222,15 @@ class Issuer(Generic[E]):
         return Anchors(self._environment, root.public_bytes(Encoding.PEM), (fingerprint,))
 
     def _owner(self, unit: str, profile: str) -> Owner:
-        return Owner(unit, self._environment.name, profile)
+        return Owner(unit, self._environment.name, str(profile_named(profile)))
 
-    def _fitting_owner(self, unit: str, profile: str) -> Owner:
-        wanted = load_profile(profile)
+    def _fitting(self, profile: str, *units: str) -> Profile:
+        wanted = profile_named(profile)
         if not wanted.unit:
             raise RequestRefused(f"profile {profile} is not for units")
-        check_fit(wanted, unit)
-        return self._owner(unit, profile)
+        for unit in units:
+            check_fit(wanted, unit)
+        return wanted
 
     def _known(self, keys: Sequence[Key[E]]) -> list[KeyRecord]:
         for key in keys:
@@ -262,27 +265,27 @@ class Issuer(Generic[E]):
         final = [
             draft if draft.claim == claim else self._draft(key, claim, bulk=bulk) for key, draft, claim in committed
         ]
-        signed = [self._hierarchy.authority.complete(draft.tbs).public_bytes(Encoding.DER) for draft in final]
+        signed = [self._hierarchy.authority.complete(draft.checked).public_bytes(Encoding.DER) for draft in final]
         ders = self._ledger.store([(record.id, der) for record, der in zip(records, signed, strict=True)])
         complete = zip(records, final, ders, strict=True)
         return {key.id: replace(key, claim=draft.claim, certificate=der) for key, draft, der in complete}
 
     def _proposal(self, record: KeyRecord, owner: str) -> ClaimRecord:
-        start, end = term(load_profile(record.profile), self._hierarchy.issuing.not_valid_after_utc)
+        start, end = term(profile_named(record.profile), self._hierarchy.issuing.not_valid_after_utc)
         serial = random_serial(self._keystore.random(SERIAL_BYTES))
         label = self._hierarchy.authority.label
         return ClaimRecord(f"{serial:X}", label, owner or self._hierarchy.owner, start, end, "")
 
     def _draft(self, record: KeyRecord, claimed: ClaimRecord, *, bulk: bool) -> _Draft:
         """Return a claim with the bytes that it determines; a new one learns their digest here."""
-        profile, serial = load_profile(record.profile), int(claimed.serial, 16)
+        profile, serial = profile_named(record.profile), int(claimed.serial, 16)
         claim = Claim(record.unit, claimed.organization, record.spki, serial, claimed.not_before, claimed.not_after)
-        tbs = self._hierarchy.authority.prepare(profile, claim, bulk=bulk)
-        digest = sha256(tbs).hexdigest()
+        checked = self._hierarchy.authority.prepare(profile, claim, bulk=bulk)
+        digest = sha256(checked.tbs).hexdigest()
         if claimed.tbs_sha256 not in {"", digest}:
             hint = "Mark the key lost; the unit gets a new one."
             raise ProfileError(f"profile {profile.name} or its CA changed after {record.unit} was claimed", hint=hint)
-        return _Draft(replace(claimed, tbs_sha256=digest), tbs)
+        return _Draft(replace(claimed, tbs_sha256=digest), checked)
 
     def _key(self, record: KeyRecord) -> Key[E]:
         return Key(

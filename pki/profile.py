@@ -30,6 +30,7 @@ __all__ = [
     "check_profile",
     "draft",
     "load_profile",
+    "profile_named",
     "profile_names",
     "read_profile",
     "subject_name",
@@ -53,6 +54,17 @@ def load_profile(name: str, switches: Mapping[str, Setting] | None = None) -> Pr
     if name not in profile_names():
         raise ProfileError(f"there is no certificate profile '{name}'{nearest(name, profile_names())}")
     return _load(name, tuple(sorted((key, _setting(name, key, value)) for key, value in (switches or {}).items())))
+
+
+def profile_named(text: str) -> Profile:
+    """Return a profile as `str` names it: `station`, or `secc-2 with country=DE, key_agreement`.
+
+    Raises:
+        ProfileError: There is no such profile or switch.
+    """
+    name, _, words = text.partition(" with ")
+    settings = [word.partition("=") for word in words.split(", ")] if words else []
+    return load_profile(name, {switch: value if equals else True for switch, equals, value in settings})
 
 
 def _setting(name: str, switch: str, value: object) -> Setting:

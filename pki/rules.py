@@ -26,7 +26,7 @@ KEY_USAGES = (
 )
 WHERE = ("never", "known", "must")
 MAX_SECC_DAYS = 92
-NO_IDENTITIES = ("192.0.2.1", "2001:DB8::1", "wss://csms.example.com/ocpp", "csms.example.com")
+NO_IDENTITIES = ("192.0.2.1", "2001:DB8::1", "https://csms.example.com/ocpp", "csms.example.com")
 """What OCPP does not want as a station's common name: addresses and host names."""
 
 

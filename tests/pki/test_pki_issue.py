@@ -9,6 +9,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from pki.algorithm import Algorithm, algorithm_of
 from pki.authority import spki_of
 from pki.cms import recipient_of
 from pki.environment import KeyState, Ship, Test
@@ -239,3 +240,26 @@ def test_mixing_environments_is_a_type_error(tmp_path: Path):
     errors = [json.loads(line) for line in answer.stdout.splitlines() if line.startswith("{")]
     assert [error["line"] for error in errors] == [4, 5]
     assert {error["code"] for error in errors} == {"arg-type"}
+
+
+def test_profile_with_switches_is_named_in_words(factory, issuer, device):
+    """The words with their switches are the profile that the ledger keeps."""
+    device.make_key()
+    profile = "station with client_auth, key_agreement"
+    key = issuer.adopt(UNIT, profile, device.request(UNIT), UNIT, "")
+    text = subprocess.run(
+        ("openssl", "x509", "-noout", "-text"), input=issuer.issue(key).pem, capture_output=True, text=True, check=True
+    ).stdout
+    assert "TLS Web Client Authentication" in text
+    assert "Key Agreement" in text
+    assert [row.profile for row in factory.rows()] == [profile]
+
+
+def test_profile_decides_the_algorithm_of_a_delivered_key(issuer, device):
+    """ISO 15118-20: the key that is born in the HSM is on P-521, and a request with another one is refused."""
+    profile = "secc-20 with country=DE"
+    key, package = issuer.generate("DEEXAS1234567", profile, RsaTransport(device.transport_spki), "")
+    assert algorithm_of(device.open(package)) is algorithm_of(key.spki) is Algorithm.P521
+    device.make_key()
+    with pytest.raises(RequestRefused, match="not on P-521"):
+        issuer.adopt("DEEXAS7654321", profile, device.request("DEEXAS7654321"), "DEEXAS7654321", "")

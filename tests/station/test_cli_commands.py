@@ -162,8 +162,8 @@ def test_wrong_order_is_refused_and_nothing_kept(line: Path, name: str, more: tu
 
 def test_pki_status_names_token_authorities_and_no_problem(line: Path) -> None:
     found = run("pki", "status", "--dir", line / "pki", "--json").json
-    assert (found["token"], found["problems"]) == ("factory", [])
-    assert {"test-root", "ship-issuing", "records"} <= set(found["valid_until"])
+    assert ([token["label"] for token in found["tokens"]], found["problems"]) == (["factory"], [])
+    assert {"test-root", "ship-issuing", "records"} <= {entry["name"] for entry in found["certificates"]}
     assert "all checks passed" in run("pki", "status", "--dir", line / "pki").out
 
 
