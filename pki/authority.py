@@ -11,13 +11,13 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from pki.algorithm import verify
+from pki.certificate.encoder import signature_algorithm
+from pki.certificate.fit import BACKDATED, check_life
+from pki.certificate.lint import check_bytes, lint
+from pki.certificate.model import NEVER, Claim, Profile, Signer
+from pki.certificate.profile import draft, subject_name
 from pki.der import bit_string, sequence
-from pki.encoder import signature_algorithm
 from pki.errors import KeystoreError, ProfileError
-from pki.fit import BACKDATED, check_life
-from pki.lint import check_bytes, lint
-from pki.model import NEVER, Claim, Profile, Signer
-from pki.profile import draft, subject_name
 
 __all__ = [
     "BACKDATED",

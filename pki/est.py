@@ -21,12 +21,12 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, pkcs7
 
 from pki.algorithm import Algorithm, load_public_key, spki_bytes
+from pki.certificate.profile import check_fit, load_profile
 from pki.environment import Certificate, E, Key
 from pki.errors import RequestRefused
 from pki.issuer import Issuer
 from pki.ledger import Ledger, Owner, Reason
 from pki.ledger.enrolments import REFUSED, Enrolment
-from pki.profile import check_fit, load_profile
 
 CODE_BYTES = 15
 """120 random bits: 24 characters of base 32."""

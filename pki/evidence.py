@@ -7,15 +7,15 @@ from hashlib import sha256
 from pathlib import Path
 
 from pki.authority import spki_of
+from pki.ceremony.parts import AUDIT, FIRMWARE, all_parts, read_renewals
+from pki.ceremony.transcript import NOTHING, Transcript
 from pki.errors import RequestRefused
 from pki.files import write_file
 from pki.issue import Factory
 from pki.ledger import Ledger
-from pki.parts import AUDIT, FIRMWARE, all_parts, read_renewals
 from pki.plan import Layout, Plan
 from pki.roles import OFFICER, require
 from pki.tokens import Tokens
-from pki.transcript import NOTHING, Transcript
 
 MAX_IMAGE_BYTES = 1 << 30
 

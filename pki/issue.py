@@ -16,13 +16,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from pki.authority import Authority, authority_of, spki_of
-from pki.environment import E, Environment, Plant, Ship, Test
-from pki.errors import PkiError, ProfileError, RequestRefused
-from pki.identity import Identity
-from pki.issuer import Hierarchy, Issuer
-from pki.keystore import Keystore
-from pki.ledger import KeyRecord, Ledger, Quota, Reason, Revocation, open_ledger
-from pki.parts import (
+from pki.ceremony.parts import (
     BENCH_ROOT,
     RECORDS,
     SERVER_PASSPHRASE,
@@ -33,6 +27,12 @@ from pki.parts import (
     family_of,
     read_renewals,
 )
+from pki.environment import E, Environment, Plant, Ship, Test
+from pki.errors import PkiError, ProfileError, RequestRefused
+from pki.identity import Identity
+from pki.issuer import Hierarchy, Issuer
+from pki.keystore import Keystore
+from pki.ledger import KeyRecord, Ledger, Quota, Reason, Revocation, open_ledger
 from pki.passwords import Passwords, open_passwords
 from pki.plan import HierarchyPlan, Layout, Plan, PlantPlan, read_plan
 from pki.roles import APPROVER, ISSUER, OFFICER, caller, require

@@ -19,15 +19,15 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from pki.algorithm import spki_bytes
 from pki.authority import BACKDATED, SERIAL_BYTES, Authority, Checked, random_serial, term
+from pki.certificate.csr import requested_key
+from pki.certificate.profile import Claim, Profile, check_fit, load_profile, profile_named
 from pki.cms import key_package
-from pki.csr import requested_key
 from pki.environment import Anchors, Certificate, E, Key, KeyState, Origin, Test, same_world
 from pki.errors import ProfileError, RequestRefused
 from pki.keystore import BatchKek, Keystore, Recipient
 from pki.ledger import ClaimRecord, KeyRecord, Ledger, NewKey, Owner, Quota, Reason, Revocation
 from pki.ledger.revocations import RevokedUnit
 from pki.ledger.tables import EventKind
-from pki.profile import Claim, Profile, check_fit, load_profile, profile_named
 from pki.proof import Proof
 
 PROBE_LIFE = timedelta(hours=1)

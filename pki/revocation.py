@@ -34,12 +34,12 @@ from cryptography.x509 import ocsp
 
 from pki.algorithm import algorithm_of
 from pki.authority import BACKDATED, Authority, spki_of
+from pki.certificate.encoder import SIGNATURES
+from pki.certificate.throwaway import throwaway
 from pki.cms import key_identifier
-from pki.encoder import SIGNATURES
 from pki.errors import PkiError, ProfileError
 from pki.ledger import Ledger, Reason
 from pki.ledger.revocations import CrlRecord, Revoked
-from pki.throwaway import throwaway
 
 CRL_PERIOD = timedelta(days=7)
 OCSP_PERIOD = timedelta(days=1)

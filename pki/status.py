@@ -9,14 +9,14 @@ from typing import Any
 from cryptography import x509
 
 from pki.authority import BACKDATED, spki_of
+from pki.ceremony.inventory import policy
+from pki.ceremony.parts import AUDIT, Part
+from pki.ceremony.transcript import Transcript, check_transcripts, read_transcripts
 from pki.errors import PkiError
 from pki.evidence import check_audit
-from pki.inventory import policy
 from pki.issue import Factory
 from pki.keystore import Keystore
 from pki.ledger.revocations import CrlRecord
-from pki.parts import AUDIT, Part
-from pki.transcript import Transcript, check_transcripts, read_transcripts
 
 _STRONG = {"sensitive": True, "always_sensitive": True, "extractable": False, "never_extractable": True}
 EVERYBODY = "no [roles] in the ceremony file: whoever reads the PIN may do everything"

@@ -7,8 +7,8 @@ import click
 
 from pki.ceremony import Occasion, hold_ceremony
 from pki.ceremony import renew as renew_part
+from pki.ceremony.rehearsal import rehearse
 from pki.cli.common import DIRECTORY, FILE, JSON, opened, show
-from pki.rehearsal import rehearse
 from pki.status import as_text, report
 
 NOTHING = "Nothing to do: the ceremony is complete."

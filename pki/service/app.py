@@ -24,11 +24,11 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import FileResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
+from pki.certificate.profile import load_profile
 from pki.environment import Environment, Plant, Ship, Test
 from pki.errors import PkiError, RequestRefused
 from pki.est import Caller, Endpoint, Registrars, Unauthenticated, basic_credentials, from_base64
 from pki.issue import Factory
-from pki.profile import load_profile
 from pki.revocation import MAX_REQUEST_BYTES, Answer, Responder, StatusAuthority
 from pki.service.listener import Limits
 

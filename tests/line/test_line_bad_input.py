@@ -220,7 +220,7 @@ def test_stop_in_the_middle_is_aborted_and_the_next_start_finishes(
 
 
 def test_token_that_goes_away_stops_the_unit_and_comes_back(world: World, operator: Operator) -> None:
-    """F-D1, F-D2: no HSM, no key: ERROR, no fallback in software; with the token back the next try releases the unit."""
+    """F-D1, F-D2: no HSM, no key: ERROR, no fallback in software; with the token back the next try is a PASS."""
     tokens = world.place.station / "tokens"
     before = {path for path in world.place.station.rglob("*") if "tokens" not in path.parts}
     serial = operator.begin(8, "3")

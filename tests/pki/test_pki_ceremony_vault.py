@@ -11,16 +11,16 @@ from pathlib import Path
 import pytest
 from cryptography import x509
 
-import pki.parts
+import pki.ceremony.parts
 from fixtures.token import make_token, write_secret
 from pki.ceremony import Occasion, hold_ceremony, renew
+from pki.ceremony.parts import all_parts, order_renewal
+from pki.ceremony.rehearsal import rehearse
 from pki.environment import Plant, Ship, Test
 from pki.errors import KeystoreError, ProfileError, RequestRefused
 from pki.issue import open_factory
 from pki.ledger import open_ledger
-from pki.parts import all_parts, order_renewal
 from pki.plan import Layout, read_plan
-from pki.rehearsal import rehearse
 from pki.roles import caller
 
 UNIT = "AC22-000001-7"
@@ -295,7 +295,7 @@ def test_server_near_its_end_is_made_anew(vault_directory, vault_file, safe, mon
         def now(cls, tz=None):
             return datetime.now(tz) + timedelta(days=270)
 
-    monkeypatch.setattr(pki.parts, "datetime", Later)
+    monkeypatch.setattr(pki.ceremony.parts, "datetime", Later)
     done = hold_ceremony(vault_file, vault_directory)
     assert "issued certificate test-server-2" in done
     assert len(list((vault_directory / "renewals").iterdir())) == 3

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pki.certificate.csr import requested_key
 from pki.cms import key_package
-from pki.csr import requested_key
 from pki.environment import Ship
 from pki.errors import RequestRefused
 from pki.keystore import RsaTransport, WrappedKey

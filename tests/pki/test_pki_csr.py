@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 
 from fixtures.software_ca import SoftwareKeys, issued, make_claim, self_signed
 from pki.algorithm import Algorithm, spki_bytes
-from pki.csr import request_of_pem, requested_key
+from pki.certificate.csr import request_of_pem, requested_key
+from pki.certificate.profile import load_profile
 from pki.errors import RequestRefused
-from pki.profile import load_profile
 
 UNIT = "AC22-000001-7"
 SHA256 = hashes.SHA256()

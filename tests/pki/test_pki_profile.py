@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pki.certificate.profile import check_fit, check_profile, load_profile, profile_names, read_profile
 from pki.errors import ProfileError, RequestRefused
-from pki.profile import check_fit, check_profile, load_profile, profile_names, read_profile
 
 NEEDED = {"idevid": {"hardware_type": "1.3.6.1.4.1.32473.22"}} | {
     name: {"country": "DE"} for name in ("secc-2", "secc-20", "v2g-sub-1", "v2g-sub-2")

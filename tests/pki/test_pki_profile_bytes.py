@@ -15,12 +15,12 @@ from hypothesis import strategies as st
 from fixtures.software_ca import CRL, OCSP, SoftwareKeys, issued, make_claim, self_signed
 from pki.algorithm import Algorithm, load_public_key
 from pki.authority import random_serial, spki_of, term
-from pki.encoder import expected_tbs
+from pki.certificate.encoder import expected_tbs
+from pki.certificate.fit import HOST_NAME
+from pki.certificate.lint import check_bytes, findings, lint
+from pki.certificate.model import NEVER, Claim, Profile, Signer
+from pki.certificate.profile import draft, load_profile, read_profile
 from pki.errors import KeystoreError, ProfileError, RequestRefused
-from pki.fit import HOST_NAME
-from pki.lint import check_bytes, findings, lint
-from pki.model import NEVER, Claim, Profile, Signer
-from pki.profile import draft, load_profile, read_profile
 
 START = datetime(2026, 11, 21, 1, 2, 3, tzinfo=UTC)
 KEYS = SoftwareKeys()

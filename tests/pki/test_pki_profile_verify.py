@@ -12,8 +12,8 @@ from cryptography import x509
 from cryptography.x509 import verification
 
 from fixtures.software_ca import Issued, SoftwareKeys, issued, self_signed
+from pki.certificate.profile import load_profile
 from pki.errors import ProfileError
-from pki.profile import load_profile
 
 UNIT = "AC22-000001-7"
 HOST = "csms.test.example"

@@ -36,7 +36,7 @@ class Profile:
     """A common name that fits, for the certificate that is linted at load."""
     key_usage: tuple[str, ...]
     follows: tuple[str, ...] = ()
-    """Rulebooks of `pki.rules` that it is held to, besides RFC 5280's."""
+    """Rulebooks of `pki.certificate.rules` that it is held to, besides RFC 5280's."""
     key: str = "p256"
     """Algorithm of the certified key, by its name in `Algorithm`."""
     days: int = 0

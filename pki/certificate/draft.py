@@ -14,10 +14,10 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsageOID, NameOID
 
 from pki.algorithm import algorithm_of, load_public_key
-from pki.fit import alternative_hosts, fitting_key
-from pki.model import Claim, Profile, Signer
-from pki.rules import KEY_USAGES
-from pki.throwaway import PrivateKey, throwaway
+from pki.certificate.fit import alternative_hosts, fitting_key
+from pki.certificate.model import Claim, Profile, Signer
+from pki.certificate.rules import KEY_USAGES
+from pki.certificate.throwaway import PrivateKey, throwaway
 
 ATTRIBUTES = {
     "C": NameOID.COUNTRY_NAME,

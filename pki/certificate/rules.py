@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from pki.algorithm import Algorithm
+from pki.certificate.model import Profile
 from pki.errors import ProfileError
-from pki.model import Profile
 
 KEY_USAGES = (
     "digital_signature",

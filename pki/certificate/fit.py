@@ -9,8 +9,8 @@ from datetime import datetime, timedelta
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from pki.algorithm import PublicKey, load_public_key
+from pki.certificate.model import NEVER, Claim, Profile, Signer
 from pki.errors import ProfileError, RequestRefused
-from pki.model import NEVER, Claim, Profile, Signer
 
 BACKDATED = timedelta(hours=1)
 """For devices whose clock runs behind."""

@@ -9,9 +9,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
+from pki.certificate.model import Profile
+from pki.certificate.rules import check_profile, nearest
 from pki.errors import ProfileError
-from pki.model import Profile
-from pki.rules import check_profile, nearest
 from pki.table import parse_table
 
 Setting = bool | str

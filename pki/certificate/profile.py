@@ -12,15 +12,15 @@ from importlib.resources import files
 from cryptography import x509
 
 from pki.algorithm import spki_bytes
-from pki.draft import draft, subject_name
+from pki.certificate.draft import draft, subject_name
+from pki.certificate.fit import check_fit
+from pki.certificate.lint import check_bytes, lint
+from pki.certificate.model import NEVER, Claim, Profile, Signer
+from pki.certificate.rules import check_profile, nearest
+from pki.certificate.switches import Setting, read_variations
+from pki.certificate.throwaway import throwaway
 from pki.errors import ProfileError
-from pki.fit import check_fit
-from pki.lint import check_bytes, lint
-from pki.model import NEVER, Claim, Profile, Signer
-from pki.rules import check_profile, nearest
-from pki.switches import Setting, read_variations
 from pki.table import load_toml
-from pki.throwaway import throwaway
 
 __all__ = [
     "Claim",

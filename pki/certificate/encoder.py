@@ -13,10 +13,10 @@ from asn1crypto import algos, core, keys
 from asn1crypto import x509 as asn1
 
 from pki.algorithm import Algorithm, algorithm_of
+from pki.certificate.fit import alternative_hosts
+from pki.certificate.model import Claim, Profile, Signer
 from pki.der import bit_string, sequence, tlv
 from pki.errors import ProfileError
-from pki.fit import alternative_hosts
-from pki.model import Claim, Profile, Signer
 
 SIGNATURES = {
     Algorithm.P256: "sha256_ecdsa",

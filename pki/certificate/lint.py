@@ -14,9 +14,9 @@ from pkilint import loader
 from pkilint.pkix import certificate, extension, name
 from pkilint.validation import ValidationFindingSeverity
 
-from pki.encoder import expected_tbs
+from pki.certificate.encoder import expected_tbs
+from pki.certificate.model import Claim, Profile, Signer
 from pki.errors import ProfileError
-from pki.model import Claim, Profile, Signer
 
 _LINTING = threading.Lock()  # pkilint does not promise to be safe for threads
 GRAVE = ValidationFindingSeverity.WARNING

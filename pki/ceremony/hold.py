@@ -22,22 +22,22 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
-from pki import parts as table
-from pki.adoption import adopt_file
 from pki.algorithm import Algorithm
 from pki.authority import SERIAL_BYTES, Authority, Keys, authority_of, random_serial, self_signer, spki_of, term
+from pki.ceremony import parts as table
+from pki.ceremony.adoption import adopt_file
+from pki.ceremony.inventory import Circumstances, body, is_news, untold
+from pki.ceremony.parts import SERVER_PASSPHRASE, Part, Parts, ServerPart
+from pki.ceremony.transcript import write_transcript
+from pki.certificate.profile import Claim, Profile, load_profile
 from pki.errors import RequestRefused
 from pki.files import write_file
-from pki.inventory import Circumstances, body, is_news, untold
 from pki.ledger import Ledger, create_ledger, open_ledger
-from pki.parts import SERVER_PASSPHRASE, Part, Parts, ServerPart
 from pki.plan import Layout, Plan, read_plan
-from pki.profile import Claim, Profile, load_profile
 from pki.revocation import StatusAuthority
 from pki.roles import OFFICER, require
 from pki.secret import kept_secret
 from pki.tokens import Tokens
-from pki.transcript import write_transcript
 
 DAYS_A_YEAR = 365
 Say = Callable[[str], None]

@@ -13,11 +13,11 @@ from cryptography.hazmat.backends.openssl import backend
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from pki.authority import spki_of
+from pki.ceremony.parts import Part, Parts, read_renewals
+from pki.ceremony.transcript import Transcript, read_transcripts
 from pki.keystore import Keystore
-from pki.parts import Part, Parts, read_renewals
 from pki.plan import Layout, Plan
 from pki.tokens import Tokens
-from pki.transcript import Transcript, read_transcripts
 
 FORMAT = "evfactory/ceremony/1"
 LIBRARIES = ("charger-station", "cryptography", "asn1crypto", "pkilint", "python-pkcs11", "sqlalchemy")

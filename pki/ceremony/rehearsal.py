@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from pki.adoption import amends
-from pki.parts import Part, Parts, ServerPart, all_parts, due, read_renewals
+from pki.ceremony.adoption import amends
+from pki.ceremony.parts import Part, Parts, ServerPart, all_parts, due, read_renewals
 from pki.plan import Layout, Plan, read_plan
 from pki.roles import caller
 
