@@ -8,7 +8,6 @@ with server.expect(expected) as visit:
 from station.acceptance.attempts import Attempt, AttemptLog
 from station.acceptance.catalogue import ACCEPTANCE
 from station.acceptance.contract import Expected, Limits, PersonaConfig, Renewal, Renewed, ServerConfig
-from station.acceptance.request import CertificateRequest
 from station.acceptance.sequence import Check, Exam, adjusted, run_sequence
 from station.acceptance.server import AcceptanceServer
 from station.acceptance.ship import SHIP_WATCH, watch_ship
@@ -21,7 +20,6 @@ __all__ = [
     "AcceptanceServer",
     "Attempt",
     "AttemptLog",
-    "CertificateRequest",
     "Check",
     "CheckResult",
     "Exam",

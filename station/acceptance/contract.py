@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from station.acceptance.request import CertificateRequest
+from pki.certificate.csr import CertificateRequest
 from station.model import Connector, Environment, OcppVersion
 
 

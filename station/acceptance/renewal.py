@@ -5,14 +5,15 @@ speak with a key that somebody else chose. That it accepts its own chain proves 
 does.
 """
 
+from pki.certificate.csr import CertificateRequest, read_request, request_of_pem
+from pki.errors import RequestRefused
 from station.acceptance.contract import Renewal, Renewed
 from station.acceptance.messages import printable
-from station.acceptance.request import CertificateRequest, RequestError, read_request
 from station.acceptance.sequence import Exam, NotOfferedError
 from station.acceptance.visit import CallRefused
 from station.errors import Defect, UnitError
 
-CURVE = "secp256r1"
+CURVE = "P-256"
 LONGEST_CHAIN = 10_000
 """Characters of a chain in CertificateSigned, where the unit states no lower limit (OCPP, CertificateSigned)."""
 
@@ -70,9 +71,10 @@ def _asked(exam: Exam) -> str:
 def _judged(exam: Exam, renewal: Renewal, pem: str) -> CertificateRequest:
     """Judge the request by what it names, whose key it is for, and whether it proves that the unit has it."""
     try:
-        request = read_request(pem)
-    except RequestError as error:
-        raise UnitError(Defect.CERTIFICATE, f"The unit's certificate request cannot be read: {error}.") from error
+        request = read_request(request_of_pem(pem))
+    except RequestRefused as error:
+        told = f"The unit's renewal cannot be read: {error.message}."
+        raise UnitError(Defect.CERTIFICATE, told) from error
     pairs = (
         ("common name", request.common_name, exam.visit.expected.serial),
         ("organisation", request.organization, renewal.organization),

@@ -9,10 +9,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
+from pki.certificate.csr import CertificateRequest
 from pki.environment import Certificate, Test
 from pki.errors import PkiError
 from pki.issuer import Issuer
-from station.acceptance import CertificateRequest, Renewed
+from station.acceptance import Renewed
 from station.bench import Bench
 from station.errors import Defect, UnitError
 from station.model import Environment

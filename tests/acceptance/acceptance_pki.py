@@ -12,7 +12,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from station.acceptance import CertificateRequest, Renewal, Renewed
+from pki.certificate.csr import CertificateRequest
+from station.acceptance import Renewal, Renewed
 
 OWNER_NAME = "Example Chargers"
 DAY = dt.timedelta(days=1)

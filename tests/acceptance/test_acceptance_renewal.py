@@ -11,8 +11,9 @@ from fixtures.charger.meter import Meter
 from fixtures.charger.nvm import Nvm
 from fixtures.charger.ocpp_renewal import pem_request
 from fixtures.charger.vault import Vault
+from pki.certificate.csr import read_request, request_of_pem
+from pki.errors import RequestRefused
 from station.acceptance import ACCEPTANCE, adjusted, run_sequence
-from station.acceptance.request import RequestError, read_request
 from station.clock import Deadline
 from station.errors import Defect, UnitError
 from station.model import OcppVersion, Outcome
@@ -102,10 +103,10 @@ BAD = {
         "has 'Somebody' as organisation, not 'Example Chargers'",
     ),
     "no owner": ({"owner": ""}, Defect.CERTIFICATE, "has nothing as organisation"),
-    "P-384": ({"key": ec.generate_private_key(ec.SECP384R1())}, Defect.CERTIFICATE, "'secp384r1' as curve"),
+    "P-384": ({"key": ec.generate_private_key(ec.SECP384R1())}, Defect.CERTIFICATE, "'P-384' as curve"),
     "RSA": ({"key": rsa.generate_private_key(65537, 2048)}, Defect.CERTIFICATE, "nothing as curve"),
     "no proof": ({"signer": ec.generate_private_key(ec.SECP256R1())}, Defect.KEY, "does not prove possession"),
-    "garbage": ({"pem": "garbage"}, Defect.CERTIFICATE, "not one PEM request"),
+    "garbage": ({"pem": "garbage"}, Defect.CERTIFICATE, "not PEM"),
     "no PKCS#10": (
         {"pem": "-----BEGIN CERTIFICATE REQUEST-----\nMAA=\n-----END CERTIFICATE REQUEST-----"},
         Defect.CERTIFICATE,
@@ -164,8 +165,8 @@ def test_a_request_as_mbedtls_writes_it_is_read(tmp_path: Path) -> None:
     """NULL parameters in ecdsa-with-SHA256 are wrong by RFC 5758, written by mbedTLS 3.4, and prove the same."""
     vault = Vault(Nvm(tmp_path), Meter(tmp_path), null_parameters=True)
     pem = pem_request(vault.request_beside("test", {"O": "Example Chargers", "CN": "AC22-000001"}))
-    read = read_request(pem)
-    assert (read.common_name, read.organization, read.curve) == ("AC22-000001", "Example Chargers", "secp256r1")
+    read = read_request(request_of_pem(pem))
+    assert (read.common_name, read.organization, read.curve) == ("AC22-000001", "Example Chargers", "P-256")
     assert read.proven
-    with pytest.raises(RequestError, match="not one PEM request"):
-        read_request(pem + pem)
+    with pytest.raises(RequestRefused, match="not PEM"):
+        request_of_pem(pem + pem)
