@@ -30,7 +30,7 @@ def report(factory: Factory) -> dict[str, Any]:
     keys = [_key(factory, part) for part in factory.parts.keys if part.name in factory.certificates]
     problems += [complaint for key in keys for complaint in _weak(key)]
     sound = not factory.ledger_problems()
-    problems += check_audit(factory.ledger, _told(factory)) if sound else []
+    problems += check_audit(factory.ledger, _told(factory)) + factory.ledger.password_faults() if sound else []
     return {
         "organization": factory.plan.organization,
         "tokens": _tokens(factory),
