@@ -82,7 +82,7 @@ def ec_throwaway() -> tuple[EcTransport, Throwaway]:
 def kek_throwaway() -> tuple[bytes, Throwaway]:
     """Return an AES-256 key to be put into the token, and who else knows it."""
     key = secrets.token_bytes(32)
-    return key, Throwaway(lambda _: key)
+    return key, Throwaway(lambda wrapped: keywrap.aes_key_unwrap(key, wrapped.content_key))
 
 
 def _der_length(data: bytes) -> int:

@@ -38,11 +38,12 @@ class WrappedKey:
     spki: bytes
     """The public half."""
     key: bytes
-    """PKCS#8 under the content key, or directly under the batch's key, RFC 5649; some tokens pad the PKCS#8 with zeros
-    to 8 bytes."""
+    """PKCS#8 under the content key, or directly under a trusted batch key, RFC 5649; some tokens pad the PKCS#8
+    with zeros to 8 bytes."""
     recipient: Recipient
     content_key: bytes = b""
-    """The AES-256 content key: under RSAES-OAEP, or under the agreed key (RFC 3394); empty for a batch."""
+    """The AES-256 content key: under RSAES-OAEP, or under the agreed or the batch's key (RFC 3394); empty for
+    a trusted batch key."""
     oaep_hash: str = ""
     """Hash of RSAES-OAEP and its mask; only for an RSA transport."""
     ephemeral: bytes = b""

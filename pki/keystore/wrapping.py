@@ -66,7 +66,11 @@ class Wrapping:
                 return self._for_rsa(session, recipient, way, (spki, private), made)
             if isinstance(recipient, EcTransport):
                 return self._for_ec(session, recipient, way, (spki, private), made)
-            return WrappedKey(spki, self._cryptoki.wrap(session, way.key_wrap, kek[0], private), recipient)
+            if kek[1]:  # what is marked for trusted keys goes under nothing else, not even a content key
+                return WrappedKey(spki, self._cryptoki.wrap(session, way.key_wrap, kek[0], private), recipient)
+            made.append(content_key := self.content_key(session))
+            key = self._cryptoki.wrap(session, way.key_wrap, content_key, private)
+            return WrappedKey(spki, key, recipient, self._cryptoki.wrap(session, AES_KEY_WRAP, kek[0], content_key))
 
     def _for_rsa(
         self, session: int, recipient: RsaTransport, way: Way, pair: tuple[bytes, int], made: list[int]

@@ -11,7 +11,7 @@ from typing import Annotated
 from fastapi import APIRouter, FastAPI, Header, HTTPException, Request, Response
 from fastapi import Path as InPath
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import HTMLResponse, JSONResponse, StreamingResponse
+from fastapi.responses import FileResponse, HTMLResponse, JSONResponse, StreamingResponse
 from fastapi.staticfiles import StaticFiles
 from pydantic import BaseModel, ConfigDict
 from starlette.exceptions import HTTPException as AnyHTTPException
@@ -104,6 +104,11 @@ def _page_routes(line: LineControl, feed: Feed, renderer: Renderer, boot: str) -
     def page() -> str:
         view = line.view()
         return renderer.page(view, event_id(boot, view))
+
+    @routes.get("/favicon.ico")
+    def icon() -> FileResponse:
+        """A passport has no page around it that could name the icon."""
+        return FileResponse(STATIC / "favicon.svg")
 
     @routes.get("/events")
     async def stream(after: str = "", last_event_id: Annotated[str, Header()] = "") -> Response:

@@ -161,8 +161,7 @@ def test_batch_key_opens(keystore, rsa_key, algorithm):
     handed = keystore.create_kek(label, RsaTransport(spki_of(rsa_key)))
     kek = under_rsa(rsa_key, handed.key, handed.oaep_hash)
     wrapped = keystore.wrap_new_key(BatchKek(label), algorithm)
-    assert opened(wrapped, kek) == wrapped.spki
-    assert not wrapped.content_key
+    assert opened(wrapped, keywrap.aes_key_unwrap(kek, wrapped.content_key)) == wrapped.spki
 
 
 def test_batch_key_leaves_once(keystore, rsa_key):
@@ -187,6 +186,7 @@ def test_device_keys_go_under_the_officers_key_alone(tmp_path, rsa_key):
     assert keystore.capabilities.guards_trusted
     wrapped = keystore.wrap_new_key(BatchKek("batch"))
     assert opened(wrapped, under_rsa(rsa_key, handed.key, handed.oaep_hash)) == wrapped.spki
+    assert not wrapped.content_key
     keystore.close()
 
 

@@ -37,6 +37,11 @@ def test_every_answer_has_strict_headers(client: httpx.Client) -> None:
         assert headers["x-content-type-options"] == "nosniff"
 
 
+def test_icon_is_found_where_browsers_look_beside_a_passport(client: httpx.Client) -> None:
+    answer = client.get("/favicon.ico")
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "image/svg+xml")
+
+
 def test_line_as_json(client: httpx.Client, line) -> None:
     """The same view as the page, for tools."""
     line.put("A", SlotState.RUNNING, serial="AC22-0001", progress=0.5)
