@@ -48,6 +48,7 @@ _DIGESTS: dict[Algorithm, hashes.HashAlgorithm] = {
     Algorithm.P384: hashes.SHA384(),
     Algorithm.P521: hashes.SHA512(),
 }
+_SCHEMES = {curve.name: ec.ECDSA(_DIGESTS[algorithm]) for algorithm, curve in _CURVES.items()}
 _BY_CURVE = {curve.name: algorithm for algorithm, curve in _CURVES.items()}
 
 
@@ -93,7 +94,7 @@ def verify(spki: bytes, data: bytes, signature: bytes) -> bool:
         if isinstance(key, ed448.Ed448PublicKey):
             key.verify(signature, data)
         else:
-            key.verify(signature, data, ec.ECDSA(_DIGESTS[_BY_CURVE[key.curve.name]]))
+            key.verify(signature, data, _SCHEMES[key.curve.name])
     except InvalidSignature:
         return False
     return True

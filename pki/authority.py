@@ -62,7 +62,7 @@ class Authority:
 
     def issue(self, profile: Profile, claim: Claim, *, bulk: bool = False) -> x509.Certificate:
         """Return the signed certificate of a claim: what `prepare` checks, as `complete` signs it."""
-        return self.complete(self.prepare(profile, claim, bulk=bulk))
+        return x509.load_der_x509_certificate(self.complete(self.prepare(profile, claim, bulk=bulk)))
 
     def prepare(self, profile: Profile, claim: Claim, *, bulk: bool = False) -> Checked:
         """Return the TBSCertificate of a claim, checked; in bulk, pkilint saw a sample of the profile only.
@@ -75,13 +75,13 @@ class Authority:
         _refuse_ended(self.signer.not_after, now)
         check_life(profile, claim.not_after, now)
         unsigned = draft(profile, claim, self.signer)
-        check_bytes(unsigned, profile, claim, self.signer)
+        tbs = check_bytes(unsigned, profile, claim, self.signer)
         if not bulk:
             lint(unsigned, profile)
-        return Checked(unsigned.tbs_certificate_bytes)
+        return Checked(tbs)
 
-    def complete(self, checked: Checked) -> x509.Certificate:
-        """Return the certificate of a prepared TBSCertificate, its signature verified.
+    def complete(self, checked: Checked) -> bytes:
+        """Return the certificate (DER) of a prepared TBSCertificate, its signature verified.
 
         Raises:
             KeystoreError: The HSM does not sign, or signs with another key.
@@ -89,10 +89,9 @@ class Authority:
         """
         signature = bit_string(self.sign(checked.tbs))
         encoded = sequence(checked.tbs, signature_algorithm(self.signer.spki), signature)
-        certificate = x509.load_der_x509_certificate(encoded)
-        if certificate.tbs_certificate_bytes != checked.tbs:
+        if x509.load_der_x509_certificate(encoded).tbs_certificate_bytes != checked.tbs:
             raise ProfileError("the signed certificate differs from the checked draft")
-        return certificate
+        return encoded
 
     def sign(self, data: bytes) -> bytes:
         """Return the signature over `data`, verified with this CA's public key.

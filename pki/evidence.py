@@ -32,9 +32,12 @@ class Signed:
 def export_audit(factory: Factory, file: Path) -> Signed:
     """Write the audit log, one RFC 8785 entry a line, and its signature by the audit key as `<file>.sig`.
 
+    The export itself is the last entry: it is durable, and so is all that is exported, before a signature can leave.
+
     Raises:
         KeystoreError: The HSM is away.
     """
+    factory.ledger.record("audit-exported", file.name)
     data = b"".join(entry.entry + b"\n" for entry in factory.ledger.audit_entries())
     return _signed(file, data, factory.authority(AUDIT).keystore.sign(AUDIT, data))
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -27,13 +27,17 @@ from pki.ceremony.parts import (
     family_of,
     read_renewals,
 )
+from pki.ceremony.purpose import fingerprint, is_development
 from pki.environment import E, Environment, Plant, Ship, Test
 from pki.errors import PkiError, ProfileError, RequestRefused
 from pki.identity import Identity
 from pki.issuer import Hierarchy, Issuer
 from pki.keystore import Keystore
-from pki.ledger import KeyRecord, Ledger, Quota, Reason, Revocation, open_ledger
-from pki.passwords import Passwords, open_passwords
+from pki.ledger import KeyRecord, Ledger, PasswordOwner, Quota, QuotaKey, Reason, Revocation, open_ledger
+from pki.passwords import Kind, PaperSecrets, Passwords, Safe, kept_by, open_passwords, open_safe
+from pki.passwords.hashing import open_hash
+from pki.passwords.paper import FOLDER as PAPER
+from pki.passwords.paper import waiting
 from pki.plan import HierarchyPlan, Layout, Plan, PlantPlan, read_plan
 from pki.roles import APPROVER, ISSUER, OFFICER, caller, require
 from pki.secret import secret
@@ -43,6 +47,7 @@ LATEST_WARNING = timedelta(days=365)
 LIST_WARNING = timedelta(days=30)
 SHARE_WARNING = 10
 """An end is announced when a tenth of the life is left, but no earlier than `LATEST_WARNING`."""
+_FINGERPRINT = b"evfactory/fingerprint/1\0"
 
 
 class ServerFiles(NamedTuple):
@@ -67,6 +72,10 @@ class Factory:
     ledger: Ledger
     certificates: dict[str, x509.Certificate]
     """Every CA and signer that exists, by name."""
+    safe: Safe | None
+    """What opens passwords of units that the factory keeps; None where the ceremony made no sealing key."""
+    development: bool
+    """Whether its CAs say that it is a development factory; no setting does (F-K7)."""
 
     @property
     def keystore(self) -> Keystore:
@@ -135,7 +144,7 @@ class Factory:
         )
         return Issuer(hierarchy, self.ledger, self.keystore)
 
-    @property
+    @cached_property
     def passwords(self) -> Passwords:
         """Return the passwords of units.
 
@@ -143,7 +152,26 @@ class Factory:
             KeystoreError: The HSM is away, or has lost the key that passwords are hashed with.
             PkiError: The ledger's passwords were hashed with another key.
         """
-        return open_passwords(self.keystore, self.ledger, self.layout.directory)
+        return open_passwords(self.keystore, self.ledger, self.layout.directory, self.safe)
+
+    @property
+    def paper(self) -> PaperSecrets:
+        """Return the secrets that are not on paper yet."""
+        return PaperSecrets(self.passwords, self.layout.directory / PAPER)
+
+    def forget_paper(self, unit: str) -> None:
+        """Delete what opens the secrets of a unit that will never be on paper: its credentials ended.
+
+        Raises:
+            PkiError: One can't be deleted.
+        """
+        for kind in waiting(self.layout.directory / PAPER, unit):
+            self.paper.forget(unit, kind)
+
+    def keeps_password(self, unit: str, environment: type[Environment], kind: Kind) -> bool:
+        """Tell whether a unit has a password that the factory can open itself; asks the ledger alone, never the HSM."""
+        record = self.ledger.password(PasswordOwner(unit, environment.name, kind))
+        return record is not None and kept_by(self.safe, record.recipient)
 
     def authority(self, name: str) -> Authority:
         """Return a CA or signer whose key is in a token of daily work."""
@@ -159,6 +187,10 @@ class Factory:
     def current(self, family: str) -> str:
         """Return the name of the newest generation of a CA, signer or server."""
         return current(self.layout, self.parts, family)
+
+    def root_sha256(self, environment: type[Environment]) -> str:
+        """Return the fingerprint of the root that an environment's certificates are under."""
+        return fingerprint(self.certificates[f"{environment.name}-root"])
 
     def bench_anchors(self) -> bytes:
         """Return the root (PEM) of the stand-in server; a device may trust it on the bench only."""
@@ -218,6 +250,15 @@ class Factory:
         """
         return self.keystore.random(size)
 
+    def fingerprint(self, data: bytes) -> str:
+        """Return a keyed hash of a secret, in hex: alike are seen to be alike, and nobody can try them out (F-E7).
+
+        Raises:
+            KeystoreError: The HSM is away, or has lost the hash's key.
+            ProfileError: The hash's secret is missing, or others may read it.
+        """
+        return open_hash(self.keystore, self.ledger, self.layout.directory)(_FINGERPRINT + data).hex()
+
     def rows(self) -> list[KeyRecord]:
         """Return every key the ledger knows, oldest first, for a checker."""
         return self.ledger.rows()
@@ -228,11 +269,17 @@ class Factory:
         for part in self.daily_keys():
             proof = partial(self.keystores[part.token].prove, part.name, spki_of(self.certificates[part.name]))
             problems += _complaints(proof)
+        problems += self._safe_problems()
         for name, certificate in (self.certificates | self.servers()).items():
             problems += self._end(name, certificate)
         undone = [part.name for part in self.parts.keys if part.name not in self.certificates]
         problems += [f"the renewal {name} was ordered and is not made: hold the ceremony" for name in undone]
         return problems + (self.ledger_problems() or self._list_problems())
+
+    def _safe_problems(self) -> list[str]:
+        if self.safe is None:
+            return ["the key sealing was planned and is not made: hold the ceremony"] if self.parts.sealing else []
+        return _complaints(self.safe.prove)
 
     def daily_keys(self) -> tuple[Part, ...]:
         """Return the keys that daily work needs; roots and the firmware signer sleep between ceremonies."""
@@ -307,6 +354,7 @@ def open_factory(directory: Path, actor: str = "") -> Factory:
     plan = read_plan(layout.plan)
     parts = all_parts(plan, read_renewals(layout))
     certificates = _certificates(layout, parts)
+    development = is_development(certificates, plan)
     with ExitStack() as opened:
         ledger = open_ledger(layout.ledger, actor or caller())
         opened.callback(ledger.close)
@@ -319,8 +367,9 @@ def open_factory(directory: Path, actor: str = "") -> Factory:
         for part in daily_keys(parts):
             if part.name in certificates:
                 keystores[part.token].bind(part.name, spki_of(certificates[part.name]))
+        safe = open_safe(keystores[parts.sealing.token], parts.sealing.name, layout) if parts.sealing else None
         opened.pop_all()
-    return Factory(layout, plan, parts, keystores, ledger, certificates)
+    return Factory(layout, plan, parts, keystores, ledger, certificates, safe, development)
 
 
 def daily_keys(parts: Parts) -> tuple[Part, ...]:
@@ -328,8 +377,14 @@ def daily_keys(parts: Parts) -> tuple[Part, ...]:
     return tuple(part for part in parts.keys if part.online)
 
 
-def grant_quota(directory: Path, work_order: str, units: int, rework: int) -> None:
+def grant_quota(directory: Path, work_order: str, units: int, rework: int | None) -> None:
     """Set how many station certificates a work order may have in each environment; no HSM is needed (F-D12).
+
+    Args:
+        directory: Where the PKI lives.
+        work_order: Id of the order.
+        units: How many units it may build.
+        rework: Certificates beyond them; None keeps what was granted before.
 
     Raises:
         PkiError: The ledger is missing or can't be written.
@@ -339,8 +394,10 @@ def grant_quota(directory: Path, work_order: str, units: int, rework: int) -> No
     layout = Layout(directory)
     ledger = open_ledger(layout.ledger, require(read_plan(layout.plan), OFFICER, APPROVER))
     try:
+        granted = {quota.key: quota.rework for quota in ledger.quotas()} if rework is None else {}
         for environment in (Test, Ship):
-            ledger.grant(Quota(work_order, environment.name, "station", units, rework))
+            key = QuotaKey(work_order, environment.name, "station")
+            ledger.grant(Quota(work_order, environment.name, "station", units, granted.get(key, rework or 0)))
     finally:
         ledger.close()
 

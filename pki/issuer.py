@@ -7,9 +7,10 @@ crash at any point and gives the same answer; one version of a unit's key never 
 
 import functools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
+from io import BytesIO
 from typing import Generic, Literal
 
 from cryptography import x509
@@ -22,10 +23,10 @@ from pki.authority import BACKDATED, SERIAL_BYTES, Authority, Checked, random_se
 from pki.certificate.csr import requested_key
 from pki.certificate.profile import Claim, Profile, check_fit, load_profile, profile_named
 from pki.cms import key_package
-from pki.environment import Anchors, Certificate, E, Key, KeyState, Origin, Test, same_world
+from pki.environment import Anchors, Certificate, E, Key, Origin, Test, same_world
 from pki.errors import ProfileError, RequestRefused
 from pki.keystore import BatchKek, Keystore, Recipient
-from pki.ledger import ClaimRecord, KeyRecord, Ledger, NewKey, Owner, Quota, Reason, Revocation
+from pki.ledger import ClaimRecord, KeyRecord, Ledger, NewKey, Owner, Quota, Reason, Revocation, Version
 from pki.ledger.revocations import RevokedUnit
 from pki.ledger.tables import EventKind
 from pki.proof import Proof
@@ -51,6 +52,11 @@ class Hierarchy(Generic[E]):
         """Return the CAs (PEM) that a certificate presents after itself: the one that signed it, and so on."""
         return _above(self.chain, issuer)
 
+    @functools.cached_property
+    def above_new(self) -> str:
+        """Return the CAs (PEM) that a certificate of the newest generation presents after itself."""
+        return self.above(self.issuing.subject)
+
 
 @dataclass(frozen=True)
 class _Draft:
@@ -74,6 +80,10 @@ class Issuer(Generic[E]):
         record = self._ledger.current(self._owner(unit, profile))
         return self._key(record) if record else None
 
+    def had_key(self, unit: str, profile: str = "station") -> bool:
+        """Tell whether the unit ever had a key, living or lost."""
+        return self._ledger.get(self._owner(unit, profile), 1) is not None
+
     def generate(self, unit: str, profile: str, recipient: Recipient, work_order: str) -> tuple[Key[E], bytes]:
         """Make one key as `generate_all` does."""
         return self.generate_all({unit: recipient}, profile, work_order)[0]
@@ -84,22 +94,18 @@ class Issuer(Generic[E]):
         """Make a key for each unit in the HSM; return it with the CMS package that only its recipient can open.
 
         The HSM's own copies are destroyed before this returns. A package that got lost is not made again: `lose` the
-        key. The rows of all keys are durable before any package leaves.
+        key. The rows of all keys are written before any package leaves; durable they are before anything is signed.
 
         Raises:
             RequestRefused: A unit has a living key, or its name does not fit.
             KeystoreError: The HSM is away, or can't deliver to such a recipient.
         """
         algorithm = self._fitting(profile, *recipients).algorithm
-        owners = [self._owner(unit, profile) for unit in recipients]
-        for record in self._ledger.living(owners):
-            hint = "Prove it, or mark it lost."
-            raise RequestRefused(f"{record.unit} has a {record.environment} key already", hint=hint)
         wrapped = [self._keystore.wrap_new_key(recipient, algorithm) for recipient in recipients.values()]
         records = self._ledger.add_keys(
             [
-                NewKey(owner, Origin.HSM, found.spki, _evidence(found.recipient), work_order)
-                for owner, found in zip(owners, wrapped, strict=True)
+                NewKey(self._owner(unit, profile), Origin.HSM, found.spki, _evidence(found.recipient), work_order)
+                for unit, found in zip(recipients, wrapped, strict=True)
             ]
         )
         return [(self._key(record), key_package(found)) for record, found in zip(records, wrapped, strict=True)]
@@ -143,17 +149,15 @@ class Issuer(Generic[E]):
         Raises:
             RequestRefused: A statement is about another key, or its signature is false, or a key is lost.
         """
-        records = self._known([key for key, _ in proofs])
-        for record, (_, proof) in zip(records, proofs, strict=True):
-            if record.state is KeyState.LOST:
-                raise RequestRefused(f"the key of {record.unit}, version {record.version}, is lost")
-            proof.check(record.unit, record.version, record.spki)
-        evidence = [(record, proof.evidence) for record, (_, proof) in zip(records, proofs, strict=True)]
-        return [self._key(record) for record in self._ledger.happen(evidence, EventKind.KEY_PROVEN)]
+        proven = [(self._version(key), proof.evidence) for key, proof in proofs]
+        for key, proof in proofs:
+            proof.check(key.unit, key.version, key.spki)
+        return [self._key(record) for record in self._ledger.prove(proven)]
 
-    def lose(self, key: Key[E], reason: str) -> None:
-        """End a key that its device can't prove; what was claimed for it is revoked with it."""
-        self._ledger.retire(self._known([key])[0].id, Reason.CESSATION_OF_OPERATION, reason)
+    def lose(self, key: Key[E], reason: str, code: Reason = Reason.CESSATION_OF_OPERATION) -> None:
+        """End a key that its device can't prove or has no use for; what was claimed for it is revoked with it."""
+        (record,) = self._ledger.known([self._version(key)])
+        self._ledger.retire(record.id, code, reason)
 
     def probe(self: "Issuer[Test]", unit: str) -> str:
         """Return a chain (PEM) for a key that nobody has: a charger that takes it does not look at its own key.
@@ -201,7 +205,7 @@ class Issuer(Generic[E]):
     def record(self, certificate: Certificate[E], event: Literal["installed", "proven"]) -> None:
         """Record that a certificate was read back from its device, or was seen in use."""
         kind = EventKind.INSTALLED if event == "installed" else EventKind.PROVEN
-        self._ledger.happen([(self._holder(certificate), certificate.sha256)], kind)
+        self._ledger.happen(self._holder(certificate).id, kind, certificate.sha256)
 
     def revoke(self, certificate: Certificate[E], reason: Reason, detail: str) -> None:
         """End a certificate and its key; the unit may get a next version."""
@@ -232,11 +236,9 @@ class Issuer(Generic[E]):
             check_fit(wanted, unit)
         return wanted
 
-    def _known(self, keys: Sequence[Key[E]]) -> list[KeyRecord]:
-        for key in keys:
-            same_world(self._environment, key.environment, f"the key of {key.unit}")
-        records = self._ledger.versions([(self._owner(key.unit, key.profile), key.version) for key in keys])
-        return [_same_key(key, record) for key, record in zip(keys, records, strict=True)]
+    def _version(self, key: Key[E]) -> Version:
+        same_world(self._environment, key.environment, f"the key of {key.unit}")
+        return Version(self._owner(key.unit, key.profile), key.version, key.spki)
 
     def _holder(self, certificate: Certificate[E]) -> KeyRecord:
         same_world(self._environment, certificate.environment, f"the certificate of {certificate.unit}")
@@ -247,34 +249,42 @@ class Issuer(Generic[E]):
         return record
 
     def _issued(self, keys: Sequence[Key[E]], owner: str, *, bulk: bool) -> list[Certificate[E]]:
-        records = {record.id: record for record in self._known(keys)}
+        records = {record.id: record for record in self._ledger.known([self._version(key) for key in keys])}
         for record in records.values():
             record.check_proven()
-        records |= self._made([record for record in records.values() if record.certificate is None], owner, bulk=bulk)
+        wanted = [record for record in records.values() if record.certificate is None]
+        records |= {record.id: record for record in self._made(wanted, owner, bulk=bulk)}
         for record in records.values():
             if owner and record.organization != owner:
                 raise RequestRefused(f"the certificate of {record.unit} is for another owner than '{owner}'")
         return [self._certificate(record) for record in records.values()]
 
-    def _made(self, records: Sequence[KeyRecord], owner: str, *, bulk: bool) -> dict[int, KeyRecord]:
+    def _made(self, records: Sequence[KeyRecord], owner: str, *, bulk: bool) -> list[KeyRecord]:
         """Claim, sign and store what is missing, and return the complete records."""
-        drafts = [self._draft(record, record.claim or self._proposal(record, owner), bulk=bulk) for record in records]
-        wanted = [(record.id, draft.claim) for record, draft in zip(records, drafts, strict=True)]
-        committed = zip(records, drafts, self._ledger.claim(wanted), strict=True)
-        # Another thread may have claimed first: then its claim is what counts.
-        final = [
-            draft if draft.claim == claim else self._draft(key, claim, bulk=bulk) for key, draft, claim in committed
-        ]
-        signed = [self._hierarchy.authority.complete(draft.checked).public_bytes(Encoding.DER) for draft in final]
-        ders = self._ledger.store([(record.id, der) for record, der in zip(records, signed, strict=True)])
-        complete = zip(records, final, ders, strict=True)
-        return {key.id: replace(key, claim=draft.claim, certificate=der) for key, draft, der in complete}
+        proposals = self._proposals(records, owner)
+        drafts = [self._draft(*each, bulk=bulk) for each in zip(records, proposals, strict=True)]
+        claims = [(record, draft.claim) for record, draft in zip(records, drafts, strict=True)]
+        claimed = list(zip(self._ledger.claim(claims), drafts, strict=True))
+        final = [(record, self._agreed(record, draft, bulk=bulk)) for record, draft in claimed]
+        complete = self._hierarchy.authority.complete
+        return self._ledger.store([(record, complete(draft.checked)) for record, draft in final])
 
-    def _proposal(self, record: KeyRecord, owner: str) -> ClaimRecord:
+    def _agreed(self, record: KeyRecord, draft: _Draft, *, bulk: bool) -> _Draft:
+        """Return the draft of what was claimed: another thread may have claimed first, and then its claim counts."""
+        if record.claim is None or record.claim == draft.claim:
+            return draft
+        return self._draft(record, record.claim, bulk=bulk)
+
+    def _proposals(self, records: Sequence[KeyRecord], owner: str) -> list[ClaimRecord]:
+        """Return what was claimed for keys, or what may be."""
+        new = sum(record.claim is None for record in records)
+        entropy = BytesIO(self._keystore.random(new * SERIAL_BYTES) if new else b"")
+        return [record.claim or self._proposal(record, owner, entropy.read(SERIAL_BYTES)) for record in records]
+
+    def _proposal(self, record: KeyRecord, owner: str, entropy: bytes) -> ClaimRecord:
         start, end = term(profile_named(record.profile), self._hierarchy.issuing.not_valid_after_utc)
-        serial = random_serial(self._keystore.random(SERIAL_BYTES))
         label = self._hierarchy.authority.label
-        return ClaimRecord(f"{serial:X}", label, owner or self._hierarchy.owner, start, end, "")
+        return ClaimRecord(f"{random_serial(entropy):X}", label, owner or self._hierarchy.owner, start, end, "")
 
     def _draft(self, record: KeyRecord, claimed: ClaimRecord, *, bulk: bool) -> _Draft:
         """Return a claim with the bytes that it determines; a new one learns their digest here."""
@@ -285,7 +295,7 @@ class Issuer(Generic[E]):
         if claimed.tbs_sha256 not in {"", digest}:
             hint = "Mark the key lost; the unit gets a new one."
             raise ProfileError(f"profile {profile.name} or its CA changed after {record.unit} was claimed", hint=hint)
-        return _Draft(replace(claimed, tbs_sha256=digest), checked)
+        return _Draft(claimed._replace(tbs_sha256=digest), checked)
 
     def _key(self, record: KeyRecord) -> Key[E]:
         return Key(
@@ -301,28 +311,26 @@ class Issuer(Generic[E]):
     def _certificate(self, record: KeyRecord) -> Certificate[E]:
         if record.certificate is None:
             raise RequestRefused(f"{record.unit} has no certificate of version {record.version}")
-        parsed = x509.load_der_x509_certificate(record.certificate)
         return Certificate(
             environment=self._environment,
             unit=record.unit,
             profile=record.profile,
             version=record.version,
             der=record.certificate,
-            above=self._hierarchy.above(parsed.issuer),
+            above=self._above(record, record.certificate),
             serial=record.serial,
         )
+
+    def _above(self, record: KeyRecord, der: bytes) -> str:
+        if record.claim and record.claim.authority == self._hierarchy.authority.label:
+            return self._hierarchy.above_new
+        return self._hierarchy.above(x509.load_der_x509_certificate(der).issuer)
 
 
 @functools.lru_cache(maxsize=64)
 def _above(chain: tuple[x509.Certificate, ...], issuer: x509.Name) -> str:
     signer = next((ca for ca in chain if ca.subject == issuer), None)
     return signer.public_bytes(Encoding.PEM).decode() + _above(chain, signer.issuer) if signer else ""
-
-
-def _same_key(key: Key[E], record: KeyRecord | None) -> KeyRecord:
-    if record is None or record.spki != key.spki:
-        raise RequestRefused(f"the ledger does not know version {key.version} of the key of {key.unit}")
-    return record
 
 
 def _evidence(recipient: Recipient) -> bytes:

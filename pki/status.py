@@ -10,7 +10,7 @@ from cryptography import x509
 
 from pki.authority import BACKDATED, spki_of
 from pki.ceremony.inventory import policy
-from pki.ceremony.parts import AUDIT, Part
+from pki.ceremony.parts import AUDIT, Part, SealingPart
 from pki.ceremony.transcript import Transcript, check_transcripts, read_transcripts
 from pki.errors import PkiError
 from pki.evidence import check_audit
@@ -28,11 +28,14 @@ def report(factory: Factory) -> dict[str, Any]:
     audit = factory.certificates[AUDIT]
     problems += check_transcripts(factory.layout, spki_of(audit))
     keys = [_key(factory, part) for part in factory.parts.keys if part.name in factory.certificates]
+    sealing = factory.parts.sealing
+    keys += [_key(factory, sealing)] if sealing and factory.safe else []
     problems += [complaint for key in keys for complaint in _weak(key)]
     sound = not factory.ledger_problems()
     problems += check_audit(factory.ledger, _told(factory)) + factory.ledger.password_faults() if sound else []
     return {
         "organization": factory.plan.organization,
+        "purpose": str(factory.plan.purpose),
         "tokens": _tokens(factory),
         "keys": keys,
         "certificates": [_certificate(name, found) for name, found in sorted(factory.certificates.items())],
@@ -64,7 +67,7 @@ def _abilities(keystore: Keystore) -> dict[str, Any]:
     return model | {"transports": sorted(found.transports), "refusals": refusals}
 
 
-def _key(factory: Factory, part: Part) -> dict[str, Any]:
+def _key(factory: Factory, part: Part | SealingPart) -> dict[str, Any]:
     """Return what the token says of a key now, or what it said in the last ceremony if it is away."""
     keystore = factory.keystores.get(part.token)
     if keystore:

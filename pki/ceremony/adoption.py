@@ -8,7 +8,9 @@ from pki.errors import ProfileError
 from pki.files import write_file
 from pki.plan import HierarchyPlan, Layout, Plan, PlantPlan, ServerPlan, TokenPlan, UrlsPlan, read_plan
 
-AMENDABLE = "roles, urls, server, and how a token is reached (module, environment, pin, sessions)"
+AMENDABLE = (
+    "roles, urls, server, how a token is reached (module, environment, pin, sessions), and add sealing where it is not"
+)
 _NO_SERVER = ServerPlan(names=())
 
 
@@ -47,7 +49,8 @@ def amends(file: Path, plan: Plan, layout: Layout) -> bool:
         return True
     if layout.plan.read_bytes() == file.read_bytes():
         return False
-    if _lasting(read_plan(layout.plan)) != _lasting(plan):
+    adopted = read_plan(layout.plan)
+    if _lasting(adopted) != _lasting(plan if adopted.sealing else replace(plan, sealing=None)):
         hint = f"Use an empty directory; a later review may change only {AMENDABLE}."
         raise ProfileError(f"{layout.directory} belongs to another ceremony file", hint=hint)
     return True

@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives.serialization import (
     Encoding,
     PrivateFormat,
     PublicFormat,
+    load_der_public_key,
     load_pem_private_key,
 )
 
@@ -27,7 +28,7 @@ from pki.authority import SERIAL_BYTES, Authority, Keys, authority_of, random_se
 from pki.ceremony import parts as table
 from pki.ceremony.adoption import adopt_file
 from pki.ceremony.inventory import Circumstances, body, is_news, untold
-from pki.ceremony.parts import SERVER_PASSPHRASE, Part, Parts, ServerPart
+from pki.ceremony.parts import SERVER_PASSPHRASE, Part, Parts, SealingPart, ServerPart
 from pki.ceremony.transcript import write_transcript
 from pki.certificate.profile import Claim, Profile, load_profile
 from pki.errors import RequestRefused
@@ -164,6 +165,8 @@ class _Ceremony:
         for server in parts.servers:
             if not self.layout.certificate(server.name).exists():
                 self._serve(server, parts)
+        if parts.sealing:
+            self._seal(parts.sealing)
         self._testify(parts, told)
 
     def publish(self, *, force: bool) -> None:
@@ -221,8 +224,20 @@ class _Ceremony:
             self._tell(f"made key {part.name} in token {part.token}", "key-made", part.name, spki_sha256=digest)
         return spki
 
+    def _seal(self, part: SealingPart) -> None:
+        """Make the sealing key and write down its public half; one whose public half exists is proven."""
+        keystore = self.tokens.open(part.token)
+        if self.layout.sealing_key.exists():
+            keystore.bind_sealing(part.name, self.layout.load_sealing_key())
+            return
+        spki = keystore.sealing_key(part.name) or keystore.create_sealing(part.name, part.bits)
+        keystore.bind_sealing(part.name, spki)
+        write_file(self.layout.sealing_key, _pem(spki))
+        digest = sha256(spki).hexdigest()
+        self._tell(f"made key {part.name} in token {part.token}", "key-made", part.name, spki_sha256=digest)
+
     def _certify(self, part: Part, parts: Parts, spki: bytes) -> None:
-        profile = load_profile(part.profile, {"key": part.authority.algorithm})
+        profile = self._profile(part)
         if part.issuer == part.name:
             keystore = self.tokens.open(part.token)
             keystore.bind(part.name, spki)
@@ -233,8 +248,11 @@ class _Ceremony:
             claim = self._claim(part, spki, signer.keystore, self.layout.load(part.issuer).not_valid_after_utc)
         self._issue(part.name, signer, profile, claim)
 
+    def _profile(self, part: Part) -> Profile:
+        return load_profile(part.profile, {"key": part.authority.algorithm, "development": self.plan.development})
+
     def _claim(self, part: Part, spki: bytes, keystore: Keys, latest: datetime | None = None) -> Claim:
-        start, end = term(load_profile(part.profile), latest, part.authority.years * DAYS_A_YEAR)
+        start, end = term(self._profile(part), latest, part.authority.years * DAYS_A_YEAR)
         return Claim(part.authority.common_name, self.plan.organization, spki, _serial(keystore), start, end)
 
     def _issue(self, name: str, signer: Authority, profile: Profile, claim: Claim, chain: bytes = b"") -> None:
@@ -288,6 +306,10 @@ class _Ceremony:
         self.ledger.record(act, subject, **detail)
         self.circumstances.done.append(sentence)
         self.say(sentence)
+
+
+def _pem(spki: bytes) -> bytes:
+    return load_der_public_key(spki).public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
 
 
 def _serial(keystore: Keys) -> int:

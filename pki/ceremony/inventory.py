@@ -13,7 +13,7 @@ from cryptography.hazmat.backends.openssl import backend
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from pki.authority import spki_of
-from pki.ceremony.parts import Part, Parts, read_renewals
+from pki.ceremony.parts import Part, Parts, SealingPart, read_renewals
 from pki.ceremony.transcript import Transcript, read_transcripts
 from pki.keystore import Keystore
 from pki.plan import Layout, Plan
@@ -42,6 +42,7 @@ def inventory(layout: Layout, parts: Parts, tokens: Tokens) -> dict[str, Any]:
     """Return every key and certificate by name; a key whose token stays away is told as the last transcript told it."""
     last = _last(layout)
     keys = {part.name: _key(part, layout, tokens, last) for part in sorted(parts.keys, key=lambda part: part.token)}
+    keys |= _sealing(parts.sealing, layout, tokens) if parts.sealing else {}
     certificates = {name: describe(layout, name) for name in parts.names()}
     return {"keys": keys, "certificates": certificates, "plan": _digest(layout)}
 
@@ -100,6 +101,16 @@ def _key(part: Part, layout: Layout, tokens: Tokens, last: Transcript | None) ->
         "spki": b64encode(spki_of(certificate)).decode(),
         "policy": policy(keystore, part.name),
     }
+
+
+def _sealing(part: SealingPart, layout: Layout, tokens: Tokens) -> dict[str, Any]:
+    described = {
+        "token": part.token,
+        "algorithm": f"rsa{part.bits}",
+        "spki": b64encode(layout.load_sealing_key()).decode(),
+        "policy": policy(tokens.open(part.token), part.name),
+    }
+    return {part.name: described}
 
 
 def policy(keystore: Keystore, name: str) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from pki.plan import AuthorityPlan, HierarchyPlan, Layout, Plan, PlantPlan, Serv
 RECORDS = "records"
 AUDIT = "audit"
 FIRMWARE = "firmware"
+SEALING = "sealing"
 BENCH_ROOT = "bench-root"
 SERVER_PASSPHRASE = "server-key"
 """Secret that every private key in a file is encrypted with."""
@@ -56,6 +57,17 @@ class Part:
 
 
 @dataclass(frozen=True)
+class SealingPart:
+    """The RSA key that opens what the factory seals for itself; it has no certificate, because nobody else uses it."""
+
+    name: str
+    """Label of the key in its token."""
+    token: str
+    """Name of the token in the plan."""
+    bits: int
+
+
+@dataclass(frozen=True)
 class ServerPart:
     """A TLS server: its key is a file, born in software and encrypted at rest."""
 
@@ -86,6 +98,7 @@ class Parts:
 
     keys: tuple[Part, ...]
     servers: tuple[ServerPart, ...]
+    sealing: SealingPart | None = None
 
     def key(self, name: str) -> Part:
         """Return the row of a CA or signer."""
@@ -120,7 +133,8 @@ def all_parts(plan: Plan, renewals: Iterable[Renewal]) -> Parts:
             for server in servers
             if server.name == renewal.family
         ]
-    return Parts(tuple(keys), tuple(servers))
+    sealing = SealingPart(SEALING, plan.keys.devices, plan.sealing.bits) if plan.sealing else None
+    return Parts(tuple(keys), tuple(servers), sealing)
 
 
 def _planned(plan: Plan) -> tuple[list[Part], list[ServerPart]]:

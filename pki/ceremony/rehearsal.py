@@ -24,6 +24,8 @@ def rehearse(file: Path, directory: Path) -> list[str]:
     lines += [f"would make key {part.name} ({part.authority.algorithm}) in token {part.token}" for part in missing]
     lines += [_certificate(part) for part in missing]
     lines += [_server(server) for server in servers]
+    if parts.sealing and not layout.sealing_key.exists():
+        lines += [f"would make key {parts.sealing.name} (rsa{parts.sealing.bits}) in token {parts.sealing.token}"]
     lines += [f"would renew {family}: {reason}" for family, reason in due(layout, parts).items()]
     if lines:
         lines += ["would sign a transcript with the audit key"]

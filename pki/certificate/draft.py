@@ -5,7 +5,7 @@ signer is built once.
 """
 
 import functools
-from datetime import UTC
+from datetime import UTC, datetime
 from typing import NamedTuple, cast
 
 from cryptography import x509
@@ -23,6 +23,7 @@ ATTRIBUTES = {
     "C": NameOID.COUNTRY_NAME,
     "DC": NameOID.DOMAIN_COMPONENT,
     "O": NameOID.ORGANIZATION_NAME,
+    "OU": NameOID.ORGANIZATIONAL_UNIT_NAME,
     "CN": NameOID.COMMON_NAME,
     "serialNumber": NameOID.SERIAL_NUMBER,
 }
@@ -35,7 +36,9 @@ PURPOSES = {
 HARDWARE_MODULE_NAME = x509.ObjectIdentifier("1.3.6.1.5.5.7.8.4")
 MAX_CACHED = 256
 Digest = hashes.SHA256 | hashes.SHA384 | hashes.SHA512 | None
-Extension = tuple[x509.ExtensionType, bool]
+Extension = x509.Extension[x509.ExtensionType]
+Part = tuple[x509.ExtensionType, bool]
+"""What an extension says, and whether it is critical."""
 
 
 @asn1.sequence
@@ -55,18 +58,22 @@ def draft(profile: Profile, claim: Claim, signer: Signer) -> x509.Certificate:
     """
     key = fitting_key(profile, claim, signer)
     common = _common(profile, signer)
-    builder = (
-        common.builder.subject_name(subject_name(profile, claim))
-        .public_key(key)
-        .serial_number(claim.serial)
-        .not_valid_before(claim.not_before.astimezone(UTC))
-        .not_valid_after(claim.not_after.astimezone(UTC))
-    )
+    extensions = [*common.extensions]
     if profile.subject_key_identifier:
-        builder = builder.add_extension(x509.SubjectKeyIdentifier.from_public_key(key), False)
+        extensions.append(_extension(x509.SubjectKeyIdentifier.from_public_key(key), critical=False))
     names = _alternative_names(profile, claim)
     if names:
-        builder = builder.add_extension(x509.SubjectAlternativeName(names), False)
+        extensions.append(_extension(x509.SubjectAlternativeName(names), critical=False))
+    # At once: the builder's own steps would copy and look through all extensions for each of them.
+    builder = x509.CertificateBuilder(
+        issuer_name=signer.subject,
+        subject_name=subject_name(profile, claim),
+        public_key=key,
+        serial_number=claim.serial,
+        not_valid_before=_naive(claim.not_before),
+        not_valid_after=_naive(claim.not_after),
+        extensions=extensions,
+    )
     return builder.sign(common.key, common.digest)
 
 
@@ -76,31 +83,44 @@ def subject_name(profile: Profile, claim: Claim) -> x509.Name:
         "C": profile.country,
         "DC": profile.domain_component,
         "O": claim.organization,
+        "OU": profile.organizational_unit,
         "CN": claim.common_name,
         "serialNumber": claim.common_name,
     }
-    return x509.Name([x509.NameAttribute(ATTRIBUTES[part], values[part]) for part in profile.subject])
+    return x509.Name([_attribute(part, values[part]) for part in profile.subject])
+
+
+@functools.lru_cache(maxsize=MAX_CACHED)
+def _attribute(part: str, value: str) -> x509.NameAttribute[str]:
+    return x509.NameAttribute(ATTRIBUTES[part], value)
+
+
+def _naive(moment: datetime) -> datetime:
+    """Return a time in UTC that does not say so, as the builder keeps it."""
+    return moment.astimezone(UTC).replace(tzinfo=None)
+
+
+def _extension(value: x509.ExtensionType, *, critical: bool) -> Extension:
+    return x509.Extension(value.oid, critical, value)
 
 
 class _Common(NamedTuple):
     """What all certificates of a profile under a signer share."""
 
-    builder: x509.CertificateBuilder
+    extensions: tuple[Extension, ...]
     key: PrivateKey
     digest: Digest
 
 
 @functools.lru_cache(maxsize=MAX_CACHED)
 def _common(profile: Profile, signer: Signer) -> _Common:
-    builder = x509.CertificateBuilder().issuer_name(signer.subject)
-    for extension, critical in _extensions(profile, signer):
-        builder = builder.add_extension(extension, critical)
+    extensions = tuple(_extension(value, critical=critical) for value, critical in _extensions(profile, signer))
     algorithm = algorithm_of(signer.spki)
-    return _Common(builder, throwaway(algorithm), cast("Digest", algorithm.digest))
+    return _Common(extensions, throwaway(algorithm), cast("Digest", algorithm.digest))
 
 
-def _extensions(profile: Profile, signer: Signer) -> list[Extension]:
-    extensions: list[Extension] = []
+def _extensions(profile: Profile, signer: Signer) -> list[Part]:
+    extensions: list[Part] = []
     if profile.basic_constraints:
         extensions.append((x509.BasicConstraints(profile.ca, profile.path_length if profile.ca else None), True))
     bits = {name: name in profile.key_usage for name in KEY_USAGES}
@@ -111,8 +131,8 @@ def _extensions(profile: Profile, signer: Signer) -> list[Extension]:
     return extensions + _published(profile, signer)
 
 
-def _published(profile: Profile, signer: Signer) -> list[Extension]:
-    extensions: list[Extension] = []
+def _published(profile: Profile, signer: Signer) -> list[Part]:
+    extensions: list[Part] = []
     if profile.crl != "never" and signer.crl_urls:
         places = [x509.UniformResourceIdentifier(url) for url in signer.crl_urls]
         extensions.append((x509.CRLDistributionPoints([x509.DistributionPoint(places, None, None, None)]), False))

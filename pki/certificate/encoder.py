@@ -33,6 +33,7 @@ ATTRIBUTES = {
     "C": ("country_name", PRINTABLE),
     "DC": ("domain_component", IA5),
     "O": ("organization_name", UTF8),
+    "OU": ("organizational_unit_name", UTF8),
     "CN": ("common_name", UTF8),
     "serialNumber": ("serial_number", PRINTABLE),
 }
@@ -96,6 +97,7 @@ class _Template:
             "C": self.profile.country,
             "DC": self.profile.domain_component,
             "O": claim.organization,
+            "OU": self.profile.organizational_unit,
             "CN": claim.common_name,
             "serialNumber": claim.common_name,
         }
@@ -195,6 +197,7 @@ def _issuer_identifier(signer: Signer) -> bytes:
     return hashlib.sha1(public, usedforsecurity=False).digest()
 
 
+@functools.lru_cache(maxsize=MAX_CACHED)
 def _time(moment: datetime) -> bytes:
     """Return UTCTime until 2049, GeneralizedTime from 2050 on (RFC 5280 section 4.1.2.5)."""
     text = moment.astimezone(UTC).strftime("%Y%m%d%H%M%SZ")

@@ -22,14 +22,16 @@ _LINTING = threading.Lock()  # pkilint does not promise to be safe for threads
 GRAVE = ValidationFindingSeverity.WARNING
 
 
-def check_bytes(draft: x509.Certificate, profile: Profile, claim: Claim, signer: Signer) -> None:
-    """Refuse a draft that differs in one byte from what profile, claim and signer determine.
+def check_bytes(draft: x509.Certificate, profile: Profile, claim: Claim, signer: Signer) -> bytes:
+    """Return the TBS of a draft, unless it differs in one byte from what profile, claim and signer determine.
 
     Raises:
         ProfileError: It differs.
     """
-    if draft.tbs_certificate_bytes != expected_tbs(profile, claim, signer):
+    tbs = draft.tbs_certificate_bytes
+    if tbs != expected_tbs(profile, claim, signer):
         raise ProfileError(f"the certificate for '{claim.common_name}' differs from profile {profile}")
+    return tbs
 
 
 def lint(draft: x509.Certificate, profile: Profile) -> None:

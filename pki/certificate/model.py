@@ -3,7 +3,7 @@
 The three together determine every byte that is signed. Nothing here comes from a request but the public key.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from cryptography import x509
@@ -62,6 +62,7 @@ class Profile:
     hardware_type: str = ""
     """For hardware_module: hwType, an OID in the maker's own arc (RFC 4108 section 5)."""
     country: str = ""
+    organizational_unit: str = ""
     domain_component: str = ""
     crl: str = "never"
     """Whether it says where its CRL is: never, known (if the signer knows), must."""
@@ -100,7 +101,7 @@ class Claim:
 class Signer:
     """Whose name and key identifier the certificate carries as its issuer, and where that CA publishes."""
 
-    subject: x509.Name
+    subject: x509.Name = field(hash=False)  # takes long, and the key tells signers apart
     spki: bytes
     not_after: datetime | None = None
     """End of the CA's own certificate; None for what signs itself."""

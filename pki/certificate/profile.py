@@ -56,6 +56,7 @@ def load_profile(name: str, switches: Mapping[str, Setting] | None = None) -> Pr
     return _load(name, tuple(sorted((key, _setting(name, key, value)) for key, value in (switches or {}).items())))
 
 
+@functools.lru_cache(maxsize=256)
 def profile_named(text: str) -> Profile:
     """Return a profile as `str` names it: `station`, or `secc-2 with country=DE, key_agreement`.
 

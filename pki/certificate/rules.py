@@ -95,6 +95,11 @@ RFC5280 = (
     ),
     Rule("country", "must stand with C in the subject, and C with it", lambda p: _one(p.country, "C" in p.subject)),
     Rule(
+        "organizational_unit",
+        "must stand with OU in the subject, and OU with it",
+        lambda p: _one(p.organizational_unit, "OU" in p.subject),
+    ),
+    Rule(
         "domain_component",
         "must stand with DC in the subject, and DC with it",
         lambda p: _one(p.domain_component, "DC" in p.subject),
@@ -212,7 +217,7 @@ BOOKS: dict[str, tuple[Rule, ...]] = {
     ),
 }
 WORDS: dict[str, tuple[str, ...]] = {
-    "subject": ("C", "DC", "O", "CN", "serialNumber"),
+    "subject": ("C", "DC", "O", "OU", "CN", "serialNumber"),
     "key_usage": KEY_USAGES,
     "follows": tuple(BOOKS),
     "key": tuple(Algorithm),

@@ -3,13 +3,16 @@
 from pathlib import Path
 
 import click
+from cryptography import x509
 
 from pki.cli.common import DIRECTORY, ENVIRONMENT, ENVIRONMENTS, FILE, JSON, PROFILE, opened, opened_ledger, show
 from pki.cms.seal import load_recipient
-from pki.environment import Ship, Test
+from pki.environment import Environment, Ship, Test
+from pki.errors import RequestRefused
 from pki.files import write_file
-from pki.ledger import Quota, Reason
-from pki.passwords import Kind
+from pki.issue import Factory
+from pki.ledger import EventKind, Owner, Quota, Reason
+from pki.passwords import Kind, Sealed
 from pki.roles import APPROVER, ISSUER, OFFICER, require
 
 
@@ -97,26 +100,64 @@ def quota(order: str | None, units: int | None, rework: int, profile: str, direc
 @ENVIRONMENT
 @click.option("--unit", required=True, help="Serial number.")
 @click.option("--kind", type=click.Choice([kind.value for kind in Kind]), required=True, help="What it is for.")
-@click.option("--for", "recipient", type=FILE, required=True, help="Certificate (PEM or DER) of who may open it.")
-@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), required=True, help="File for the CMS message.")
+@click.option("--for", "recipient", type=FILE, help="Certificate (PEM or DER) of who may open it.")
+@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="With --for: file for the CMS message.")
 @click.option("--reason", default="", help="Why the unit gets another one than it has.")
 @DIRECTORY
-def password(environment: str, unit: str, recipient: Path, out: Path, directory: Path, **options: str) -> None:
+def password(
+    environment: str, unit: str, recipient: Path | None, out: Path | None, directory: Path, **options: str
+) -> None:
     """Make a unit's password, sealed for its recipient.
 
     It is drawn in the HSM and never shown; 'openssl cms -decrypt' with the recipient's key opens OUT. Asked again
-    without a reason, the same message is written again.
+    without a reason, the same message is written again. A password that the factory keeps, because its line made it, is
+    sealed anew for the recipient, and stays the same. Without --for it is one that the factory keeps, such as the next
+    one of a unit in work whose password leaked: its next run at a line writes it. A unit that was given its password
+    and its certificate goes to rework for another one.
 
     \b
-    Example:
+    Examples:
       pki password --environment ship --unit AC22-000001 --kind ocpp --for cpo.pem --out sealed.cms --dir /var/lib/pki
+      pki password --environment ship --unit AC22-000001 --kind ocpp --reason "leaked, case 17" --dir /var/lib/pki
     """
-    world, kind = ENVIRONMENTS[environment], Kind(options["kind"])
-    certificate = load_recipient(recipient.read_bytes())
+    which = ENVIRONMENTS[environment], Kind(options["kind"])
+    if (recipient is None) != (out is None):
+        raise click.UsageError("--for and --out belong together")
+    certificate = load_recipient(recipient.read_bytes()) if recipient else None
     with opened(directory) as factory:
-        require(factory.plan, ISSUER)
-        known = factory.passwords.current(unit, world, kind)
-        if known is None or options["reason"] or known not in factory.passwords.sealed_for(certificate):
-            known = factory.passwords.make(unit, world, kind, certificate, options["reason"])
-    write_file(out, known.message)
-    click.echo(f"{kind} password, version {known.version}, of {unit}: {known.encoding}; sealed in {out}")
+        require(factory.plan, OFFICER, ISSUER)
+        if options["reason"]:
+            _demand_in_work(factory, unit, which)
+        if certificate is None:
+            known, message = factory.passwords.replace(unit, *which, options["reason"]), b""
+        else:
+            known, message = _sealed(factory, unit, which, certificate, options["reason"])
+    if out:
+        write_file(out, message)
+    where = f"sealed in {out}" if out else "kept by the factory"
+    click.echo(f"{known.kind} password, version {known.version}, of {unit}: {known.encoding}; {where}")
+
+
+def _demand_in_work(factory: Factory, unit: str, which: tuple[type[Environment], Kind]) -> None:
+    """Refuse another password for a unit that was finished with the one that the factory keeps: nobody could write it.
+
+    Raises:
+        RequestRefused: Its certificate is in it, and it has such a password.
+    """
+    environment, kind = which
+    key = factory.ledger.current(Owner(unit, environment.name, "station"))
+    if key and EventKind.INSTALLED in key.happened and factory.keeps_password(unit, environment, kind):
+        hint = "Take it to rework at a line: with its next key it gets its next password."
+        raise RequestRefused(f"{unit} was given its {environment.name} password, and stays with it", hint=hint)
+
+
+def _sealed(
+    factory: Factory, unit: str, which: tuple[type[Environment], Kind], recipient: x509.Certificate, reason: str
+) -> tuple[Sealed, bytes]:
+    passwords = factory.passwords
+    known = passwords.current(unit, *which)
+    if known and not reason and passwords.keeps(known):
+        return known, passwords.reseal(unit, recipient, *which)
+    if known is None or reason or known not in passwords.sealed_for(recipient):
+        known = passwords.make(unit, *which, recipient, reason)
+    return known, known.message

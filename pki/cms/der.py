@@ -3,6 +3,8 @@
 A message built out of asn1crypto's objects takes 7 ms; a thousand of them would be most of a load test.
 """
 
+import functools
+
 from asn1crypto import core
 
 from pki.der import sequence, tlv
@@ -31,6 +33,7 @@ def tagged_octets(number: int, value: bytes) -> bytes:
     return tlv(_CONTEXT | number, value)
 
 
+@functools.lru_cache(maxsize=64)
 def integer(value: int) -> bytes:
     """Return an INTEGER."""
     encoded: bytes = core.Integer(value).dump()

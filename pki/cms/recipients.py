@@ -8,7 +8,7 @@ import hashlib
 from dataclasses import dataclass
 from typing import Self
 
-from asn1crypto import keys
+from asn1crypto import keys, parser
 from cryptography import x509
 
 from pki.cms.der import NULL, algorithm, integer, octets, tagged, tagged_octets
@@ -16,19 +16,22 @@ from pki.der import bit_string, sequence
 
 _OAEP, _MGF1 = "1.2.840.113549.1.1.7", "1.2.840.113549.1.1.8"
 _SHA256 = algorithm("2.16.840.1.101.3.4.2.1", NULL)
-_OAEP_ALGORITHMS = {
+OAEP_ALGORITHMS = {
     "sha1": algorithm(_OAEP, sequence()),  # SHA-1 is the default of every field, which DER leaves out
     "sha256": algorithm(_OAEP, sequence(tagged(0, _SHA256), tagged(1, algorithm(_MGF1, _SHA256)))),
 }
 _AES256_WRAP = algorithm("2.16.840.1.101.3.4.1.45")
 _STD_DH_SHA256_KDF = algorithm("1.3.132.1.11.1", _AES256_WRAP)
 _EC_PUBLIC_KEY = algorithm("1.2.840.10045.2.1")
+_CONTENT = 4
+"""Place of an element's content in what asn1crypto's parser returns."""
 
 
 def key_identifier(spki: bytes) -> bytes:
     """Return the key identifier of RFC 5280 section 4.2.1.2, method 1."""
-    public: bytes = keys.PublicKeyInfo.load(spki)["public_key"].contents[1:]
-    return hashlib.sha1(public, usedforsecurity=False).digest()
+    info: bytes = parser.parse(spki)[_CONTENT]
+    public: bytes = parser.parse(info[parser.peek(info) :])[_CONTENT]  # what follows the algorithm
+    return hashlib.sha1(public[1:], usedforsecurity=False).digest()
 
 
 @dataclass(frozen=True)
@@ -55,7 +58,7 @@ class Name:
 
 def key_transport(name: Name, oaep_hash: str, encrypted: bytes) -> bytes:
     """Return the RecipientInfo of a content key under RSAES-OAEP."""
-    return sequence(integer(name.version), name.in_transport, _OAEP_ALGORITHMS[oaep_hash], octets(encrypted))
+    return sequence(integer(name.version), name.in_transport, OAEP_ALGORITHMS[oaep_hash], octets(encrypted))
 
 
 def key_agreement(name: Name, ephemeral_spki: bytes, wrapped: bytes) -> bytes:

@@ -46,16 +46,21 @@ _FUNCTIONS: dict[str, tuple[int, tuple[Any, ...]]] = {
     "FindObjectsInit": (26, (_HANDLE, _POINTER, c_ulong)),
     "FindObjects": (27, (_HANDLE, _POINTER, c_ulong, _POINTER)),
     "FindObjectsFinal": (28, (_HANDLE,)),
+    "DecryptInit": (33, (_HANDLE, _POINTER, _HANDLE)),
+    "Decrypt": (34, (_HANDLE, c_char_p, c_ulong, _POINTER, _POINTER)),
     "SignInit": (42, (_HANDLE, _POINTER, _HANDLE)),
     "Sign": (43, (_HANDLE, c_char_p, c_ulong, _POINTER, _POINTER)),
     "GenerateKey": (58, (_HANDLE, _POINTER, _POINTER, c_ulong, _POINTER)),
     "GenerateKeyPair": (59, (_HANDLE, _POINTER, _POINTER, c_ulong, _POINTER, c_ulong, _POINTER, _POINTER)),
     "WrapKey": (60, (_HANDLE, _POINTER, _HANDLE, _HANDLE, _POINTER, _POINTER)),
+    "UnwrapKey": (61, (_HANDLE, _POINTER, _HANDLE, c_char_p, c_ulong, _POINTER, c_ulong, _POINTER)),
     "DeriveKey": (62, (_HANDLE, _POINTER, _HANDLE, _POINTER, c_ulong, _POINTER)),
     "GenerateRandom": (64, (_HANDLE, _POINTER, c_ulong)),
 }
 """Place in CK_FUNCTION_LIST and argument types of every function that is called."""
-_WITH_MECHANISM = frozenset({"SignInit", "GenerateKey", "GenerateKeyPair", "WrapKey", "DeriveKey"})
+_WITH_MECHANISM = frozenset(
+    {"DecryptInit", "SignInit", "GenerateKey", "GenerateKeyPair", "WrapKey", "UnwrapKey", "DeriveKey"}
+)
 """Functions whose second argument is a mechanism."""
 
 
@@ -115,6 +120,17 @@ class _EcdhParameters(ctypes.Structure):
     )
 
 
+class _GcmParameters(ctypes.Structure):
+    _fields_ = (
+        ("pIv", c_char_p),
+        ("ulIvLen", c_ulong),
+        ("ulIvBits", c_ulong),
+        ("pAAD", c_void_p),
+        ("ulAADLen", c_ulong),
+        ("ulTagBits", c_ulong),
+    )
+
+
 @dataclass(frozen=True)
 class TokenInfo:
     """What a token says of itself."""
@@ -129,10 +145,13 @@ class TokenInfo:
 class PackedTemplate:
     """A template encoded once for many calls."""
 
-    def __init__(self, template: Template) -> None:
-        self.size = len(template)
+    def __init__(self, template: Template, common: "PackedTemplate | None" = None) -> None:
+        """Encode a template, which may add to one that was encoded before."""
+        self._common = common  # keeps the memory alive
         values = [(int(name), _packed(value)) for name, value in template.items()]
-        self.array = (_Attribute * self.size)(*(_Attribute(name, value, len(value)) for name, value in values))
+        parts = [*(common.array if common else ()), *(_Attribute(name, value, len(value)) for name, value in values)]
+        self.size = len(parts)
+        self.array: ctypes.Array[_Attribute] = (_Attribute * self.size)(*parts)
         self.pointer = ctypes.addressof(self.array)
 
 
@@ -156,6 +175,11 @@ def ecdh(kdf: int, shared_info: bytes, public_point: bytes) -> PackedMechanism:
     """Return ECDH with a key derivation function inside the token."""
     parameters = _EcdhParameters(kdf, len(shared_info), shared_info, len(public_point), public_point)
     return PackedMechanism(Mechanism.ECDH1_DERIVE, parameters)
+
+
+def aes_gcm(nonce: bytes, tag_bytes: int) -> PackedMechanism:
+    """Return AES-GCM without additional data."""
+    return PackedMechanism(Mechanism.AES_GCM, _GcmParameters(nonce, len(nonce), 8 * len(nonce), None, 0, 8 * tag_bytes))
 
 
 class Cryptoki:
@@ -291,6 +315,24 @@ class Cryptoki:
         buffer, size = ctypes.create_string_buffer(OUTPUT_BYTES), c_ulong(OUTPUT_BYTES)
         self._wrap(session, mechanism.pointer, under, target, buffer, byref(size))
         return ctypes.string_at(buffer, size.value)
+
+    def unwrap(
+        self, session: int, mechanism: PackedMechanism, under: int, wrapped: bytes, template: PackedTemplate
+    ) -> int:
+        """Bring an encrypted key into the session, clear inside the token only."""
+        made = c_ulong()
+        arguments = under, wrapped, len(wrapped), template.pointer, template.size
+        self._functions["UnwrapKey"](session, mechanism.pointer, *arguments, byref(made))
+        return made.value
+
+    def decrypt(self, session: int, mechanism: PackedMechanism, key: int, data: bytes) -> bytes:
+        """Return `data` decrypted; the buffer it came in is wiped."""
+        buffer, size = ctypes.create_string_buffer(len(data)), c_ulong(len(data))
+        self._functions["DecryptInit"](session, mechanism.pointer, key)
+        self._functions["Decrypt"](session, data, len(data), buffer, byref(size))
+        clear = ctypes.string_at(buffer, size.value)
+        ctypes.memset(buffer, 0, len(data))
+        return clear
 
     def sign(self, session: int, mechanism: PackedMechanism, key: int, data: bytes) -> bytes:
         """Return the signature over `data`."""

@@ -18,6 +18,7 @@ from pki.keystore.devices import DeviceKeys
 from pki.keystore.keys import KeyPolicy, Keys
 from pki.keystore.macs import HashKeys
 from pki.keystore.quirks import quirks_of
+from pki.keystore.sealing import SealedContent, SealingKeys
 from pki.keystore.sessions import BUSY_SECONDS, KeyGone, Token, Worker
 from pki.keystore.wrapped import Recipient, RsaTransport, WrappedKek, WrappedKey
 from pki.plan import TokenPlan
@@ -64,7 +65,9 @@ class Keystore:
         self._keys = Keys(token.cryptoki, quirks, f"token '{token.name}'")
         self._devices = DeviceKeys(token.cryptoki, quirks, self._keys)
         self._hashes = HashKeys(token.cryptoki, self._keys)
+        self._sealings = SealingKeys(token.cryptoki, self._keys)
         self._bound: dict[str, _Bound] = {}
+        self._sealing: dict[str, bytes] = {}
         self._for_devices = Purpose.DEVICES in purposes
         if self._for_devices:
             token.call("try how device keys are wrapped", lambda worker: self._devices.probe(worker.session))
@@ -149,6 +152,42 @@ class Keystore:
             f"make key '{label}'", lambda worker: self._keys.create(worker.session, label, algorithm)
         )
 
+    def create_sealing(self, label: str, bits: int) -> bytes:
+        """Make an RSA pair that opens what is sealed for it, does nothing else, and never leaves; return its SPKI.
+
+        Raises:
+            KeystoreError: The token does not answer, or can't make such a key that opens and stays.
+        """
+        return self._token.call(
+            f"make sealing key '{label}'", lambda worker: self._sealings.make(worker.session, label, bits)
+        )
+
+    def sealing_key(self, label: str) -> bytes | None:
+        """Return the SPKI of a sealing key, or None if the token does not hold both halves.
+
+        Raises:
+            KeystoreError: The token does not answer, or the label is not unique.
+        """
+        return self._token.call(f"find key '{label}'", lambda worker: self._sealings.spki(worker.session, label))
+
+    def bind_sealing(self, label: str, spki: bytes) -> str:
+        """Prove that the token opens what is sealed for `spki`; return the hash of RSAES-OAEP that it opens.
+
+        Raises:
+            KeystoreError: The token does not answer, or the key is missing, extractable, or not that of `spki`.
+        """
+        name = self._token.call(f"prove key '{label}'", lambda worker: self._sealings.prove(worker, label, spki))
+        self._sealing[label] = spki
+        return name
+
+    def open_sealed(self, label: str, sealed: SealedContent) -> bytes:
+        """Return what was sealed for a sealing key of this token.
+
+        Raises:
+            KeystoreError: The token does not answer, or the content is for another key or damaged.
+        """
+        return self._token.call(f"open with '{label}'", lambda worker: self._sealings.open(worker, label, sealed))
+
     def create_kek(self, label: str, recipient: RsaTransport | None = None) -> WrappedKek | None:
         """Make a batch's AES-256 key; return it wrapped for whoever puts it into the devices, if anybody.
 
@@ -230,6 +269,8 @@ class Keystore:
         try:
             for label, bound in list(self._bound.items()):
                 self.prove(label, bound.spki)
+            for label, spki in list(self._sealing.items()):
+                self.bind_sealing(label, spki)
             if not self._bound:
                 self.self_test() if self._for_devices else self.random(1)
         except KeystoreError as error:
@@ -246,6 +287,8 @@ class Keystore:
         """Prove every bound key in a session that was opened after an outage."""
         for label, bound in list(self._bound.items()):
             self._handle(worker, label, bound)
+        for label, spki in list(self._sealing.items()):
+            self._sealings.prove(worker, label, spki)
         if not self._bound:
             self._token.cryptoki.random(worker.session, 1)
 

@@ -28,6 +28,13 @@ WRAPPING: dict[Attribute, Value] = {
     Attribute.WRAP: True,
     Attribute.VALUE_LEN: AES_BYTES,
 }
+TRANSPORT: dict[Attribute, Value] = {
+    Attribute.CLASS: ObjectClass.PUBLIC_KEY,
+    Attribute.KEY_TYPE: KeyType.RSA,
+    Attribute.TOKEN: False,
+    Attribute.WRAP: True,
+}
+"""What every RSA transport key is besides its numbers."""
 Kek = tuple[int, bool]
 """A batch's key in the token, and whether the token lets trusted keys alone wrap what is marked for them."""
 NO_KEK: Kek = (0, False)
@@ -52,6 +59,7 @@ class Wrapping:
         session_key: dict[Attribute, Value] = WRAPPING | {Attribute.TOKEN: False}
         self._content_key = keys.packed(session_key | {Attribute.EXTRACTABLE: True})
         self._agreed_key = keys.packed(SECRET | session_key | {Attribute.EXTRACTABLE: False})
+        self._transport_key = keys.packed(TRANSPORT)
         self._pairs = lru_cache(self._pack_pair)
         p256 = keys.parameters(Algorithm.P256)[0]
         self._one_time = self._pack_pair(p256, Attribute.DERIVE, Attribute.DERIVE, extractable=False, trusted=False)
@@ -111,15 +119,11 @@ class Wrapping:
         if not isinstance(key, rsa.RSAPublicKey):
             raise RequestRefused("the transport key is not RSA")
         numbers = key.public_numbers()
-        template: dict[Attribute, Value] = {
-            Attribute.CLASS: ObjectClass.PUBLIC_KEY,
-            Attribute.KEY_TYPE: KeyType.RSA,
-            Attribute.TOKEN: False,
-            Attribute.WRAP: True,
+        parts: dict[Attribute, Value] = {
             Attribute.MODULUS: numbers.n.to_bytes(key.key_size // 8, "big"),
             Attribute.PUBLIC_EXPONENT: numbers.e.to_bytes((numbers.e.bit_length() + 7) // 8, "big"),
         }
-        return self._cryptoki.create(session, self._keys.packed(template))
+        return self._cryptoki.create(session, PackedTemplate(parts, self._transport_key))
 
     def device_pair(self, session: int, algorithm: Algorithm, way: Way, *, trusted: bool) -> tuple[int, int]:
         """Make a device's key pair as session objects; return its public and its private half."""

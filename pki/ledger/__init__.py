@@ -3,6 +3,7 @@
 Rows are only ever added, and every privileged act stands in the audit chain of the same transaction.
 """
 
+import sqlite3
 from pathlib import Path
 
 from sqlalchemy import insert, select
@@ -11,23 +12,28 @@ from sqlalchemy.exc import SQLAlchemyError
 from pki.errors import PkiError
 from pki.ledger.database import Database, connect
 from pki.ledger.enrolments import Enrolment, Enrolments
-from pki.ledger.keys import ClaimRecord, KeyRecord, Keys, NewKey, Owner
-from pki.ledger.passwords import PasswordRows
-from pki.ledger.quotas import Quota
+from pki.ledger.keys import Keys, NewKey
+from pki.ledger.passwords import PasswordOwner, PasswordRows
+from pki.ledger.quotas import Quota, QuotaKey
+from pki.ledger.records import ClaimRecord, KeyRecord, Owner, Version
 from pki.ledger.revocations import Reason, Revocation
-from pki.ledger.tables import SCHEMA_VERSION, Base, SchemaRow
+from pki.ledger.tables import SCHEMA_VERSION, Base, EventKind, SchemaRow
 
 __all__ = [
     "ClaimRecord",
     "Database",
     "Enrolment",
+    "EventKind",
     "KeyRecord",
     "Ledger",
     "NewKey",
     "Owner",
+    "PasswordOwner",
     "Quota",
+    "QuotaKey",
     "Reason",
     "Revocation",
+    "Version",
     "create_ledger",
     "open_ledger",
 ]
@@ -62,9 +68,9 @@ def open_ledger(path: Path, actor: str) -> Ledger:
         raise PkiError(f"the ledger {path} is missing", hint="Restore it from the backup.")
     engine = connect(path)
     try:
-        with engine.execution_options(write=False).begin() as connection:
+        with engine.connect() as connection:
             version = connection.scalar(select(SchemaRow.version))
-    except SQLAlchemyError as error:
+    except (SQLAlchemyError, sqlite3.Error) as error:
         raise PkiError(f"{path} is no ledger: {getattr(error, 'orig', error)}", hint="Restore the backup.") from error
     if version != SCHEMA_VERSION:
         raise PkiError(f"{path} has schema {version}, this program needs {SCHEMA_VERSION}", hint="Install its version.")

@@ -1,104 +1,40 @@
 """Keys, claims and certificates of units: a version at a time, each step decided once.
 
 What exists once is unique here: a version of a unit's key, a public key over all environments, a certificate serial.
-The state of a key is read from its events, so nothing is ever overwritten.
+The state of a key is read from its events, so nothing is ever overwritten. Every method opens one transaction, and
+reads in it what it decides by.
 """
 
+import sqlite3
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from dataclasses import dataclass
 from hashlib import sha256
-from typing import Any, NamedTuple
+from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, func, insert, select, tuple_
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import Connection, Engine, and_, select
 
 from pki.environment import KeyState, Origin
 from pki.errors import RequestRefused
-from pki.ledger.database import Act, now
-from pki.ledger.quotas import QuotaKey, Quotas
+from pki.ledger.database import Act, Fact, now
+from pki.ledger.prepared import adding, stored
+from pki.ledger.quotas import Quota, QuotaKey, Quotas, excess
+from pki.ledger.records import (
+    ClaimRecord,
+    KeyRecord,
+    Owner,
+    Version,
+    all_records,
+    by_id,
+    by_version,
+    fresh,
+    known,
+    newest,
+)
 from pki.ledger.revocations import Reason, Revocation, Revocations
 from pki.ledger.tables import CertificateRow, ClaimRow, EventKind, EventRow, KeyRow, RevocationRow
 
-
-@dataclass(frozen=True)
-class ClaimRecord:
-    """A claim as it was committed."""
-
-    serial: str
-    authority: str
-    """Name of the CA that signs it, as `test-issuing`."""
-    organization: str
-    not_before: datetime
-    not_after: datetime
-    tbs_sha256: str
-
-
-class Owner(NamedTuple):
-    """Whose key it is: a unit, in one environment, for one profile."""
-
-    unit: str
-    environment: str
-    profile: str
-
-
-@dataclass(frozen=True)
-class KeyRecord:
-    """Everything the ledger knows of one key, at one moment."""
-
-    id: int
-    unit: str
-    environment: str
-    profile: str
-    version: int
-    origin: Origin
-    work_order: str
-    reason: str
-    spki: bytes
-    claim: ClaimRecord | None
-    certificate: bytes | None
-    """DER."""
-    happened: frozenset[EventKind]
-    revocation: str
-    """Why the certificate was revoked; empty while it lives."""
-
-    @property
-    def owner(self) -> Owner:
-        """Return whose key it is."""
-        return Owner(self.unit, self.environment, self.profile)
-
-    @property
-    def state(self) -> KeyState:
-        """Return how far the key has come."""
-        if self.happened & {EventKind.KEY_LOST, EventKind.SUPERSEDED}:
-            return KeyState.LOST
-        return KeyState.PROVEN if EventKind.KEY_PROVEN in self.happened else KeyState.CREATED
-
-    @property
-    def serial(self) -> str:
-        """Return the certificate's serial number, empty before the claim."""
-        return self.claim.serial if self.claim else ""
-
-    @property
-    def organization(self) -> str:
-        """Return whom the certificate names as its owner, empty before the claim."""
-        return self.claim.organization if self.claim else ""
-
-    def check_proven(self) -> None:
-        """Refuse a key for which nothing may be signed.
-
-        Raises:
-            RequestRefused: The device did not prove it, or it is lost.
-        """
-        if self.state is not KeyState.PROVEN:
-            why = "is lost" if self.state is KeyState.LOST else "was not proven by the device"
-            raise RequestRefused(f"the {self.environment} key of {self.unit}, version {self.version}, {why}")
-
-    @property
-    def revoked(self) -> bool:
-        """Tell whether the certificate was revoked."""
-        return bool(self.revocation)
+MAX_SEEN = 1000
 
 
 @dataclass(frozen=True)
@@ -119,31 +55,51 @@ class NewKey:
 class Keys(Quotas, Revocations):
     """Keys by owner and version; what takes several does all of them in one transaction, or none."""
 
+    def __init__(self, engine: Engine, actor: str) -> None:
+        super().__init__(engine, actor)
+        self._seen: dict[Version, KeyRecord] = {}
+        """Keys as they were entered or proven a moment ago, for the next step on their way, which looks again."""
+
     def current(self, owner: Owner) -> KeyRecord | None:
         """Return the newest key, unless it is lost or superseded."""
-        return next(iter(self.living([owner])), None)
+        with self.looking() as connection:
+            return _living(newest(connection, owner))
 
-    def living(self, owners: Sequence[Owner]) -> list[KeyRecord]:
-        """Return the newest key of each owner that has one, unless it is lost or superseded."""
-        with self.reading() as connection:
-            newest = _newest(connection, owners).values()
-        return [record for record in newest if _living(record)]
+    def known(self, versions: Sequence[Version]) -> list[KeyRecord]:
+        """Return keys in the order in which they are asked for.
 
-    def versions(self, wanted: Sequence[tuple[Owner, int]]) -> list[KeyRecord | None]:
-        """Return keys by owner and version."""
-        with self.reading() as connection:
-            found = _read(connection, _BY_VERSION, [(*owner, number) for owner, number in wanted])
-        known = {(record.owner, record.version): record for record in found}
-        return [known.get(each) for each in wanted]
+        Those that were just proven through this object are told as they were then, once; `claim` looks again.
+
+        Raises:
+            RequestRefused: There is no such version, or it has another public key.
+        """
+        seen = [record for record in (self._seen.pop(version, None) for version in versions) if record]
+        if len(seen) == len(versions) and all(record.state is KeyState.PROVEN for record in seen):
+            return seen
+        with self.looking() as connection:
+            return known(connection, versions)
 
     def get(self, owner: Owner, version: int) -> KeyRecord | None:
         """Return one version of a key."""
-        return self.versions([(owner, version)])[0]
+        with self.looking() as connection:
+            return by_version(connection, owner, version)
 
     def rows(self) -> list[KeyRecord]:
         """Return every key ever entered, oldest first."""
+        with self.looking() as connection:
+            return all_records(connection)
+
+    def stored(self, fingerprints: Sequence[str]) -> dict[str, tuple[bytes, str]]:
+        """Return certificates (DER) by SHA-256, each with why it was revoked or nothing; unknown ones are left out."""
+        ended = and_(RevocationRow.authority == ClaimRow.authority, RevocationRow.serial == ClaimRow.serial)
+        query = (
+            select(CertificateRow.sha256, CertificateRow.der, RevocationRow.reason)
+            .join(ClaimRow, ClaimRow.key_id == CertificateRow.key_id)
+            .outerjoin(RevocationRow, ended)
+            .where(CertificateRow.sha256.in_(fingerprints))
+        )
         with self.reading() as connection:
-            return _read(connection, _RECORDS)
+            return {fingerprint: (der, reason or "") for fingerprint, der, reason in connection.execute(query)}
 
     def add_keys(self, news: Sequence[NewKey]) -> list[KeyRecord]:
         """Enter keys, each as its owner's next version; the same living key again changes nothing.
@@ -153,140 +109,127 @@ class Keys(Quotas, Revocations):
         Raises:
             RequestRefused: An owner has a living key and no reason is given, or a key is or was someone's.
         """
-        with self.writing() as connection:
-            newest = _newest(connection, [new.owner for new in news])
-            repeated = {
-                new.owner: old for new in news if (old := _living(newest.get(new.owner))) and old.spki == new.spki
-            }
-            fresh = [new for new in news if new.owner not in repeated]
-            _refuse_living(connection, fresh, newest)
-            added = {key.owner: key for key in _insert(connection, fresh, newest)}
-            for new in fresh:
-                if living := _living(newest.get(new.owner)):
-                    self._end(connection, living, EventKind.SUPERSEDED, new.reason, Reason.SUPERSEDED)
-            return [repeated.get(new.owner) or added[new.owner] for new in news]
+        # A first key is not waited for: the claim makes it durable, and nothing is signed before. A power cut between
+        # leaves a key on the device that nobody knows, which can never get a certificate.
+        with self.writing(durable=any(new.reason for new in news)) as connection:
+            added = [self._add_key(connection, new) for new in news]
+        return self._remembered(added)
 
-    def happen(self, events: Sequence[tuple[KeyRecord, str]], kind: EventKind) -> list[KeyRecord]:
-        """Enter an event for each key; the first of its kind stays, another changes nothing."""
+    def prove(self, proofs: Sequence[tuple[Version, str]]) -> list[KeyRecord]:
+        """Enter that devices proved their keys, each with its evidence; the first proof stays.
+
+        Raises:
+            RequestRefused: There is no such version, or it has another public key, or is lost.
+        """
+        versions = [version for version, _ in proofs]
+        # Not waited for: the claim that follows makes it durable, and without it the device is asked again.
+        with self.writing(durable=False) as connection:
+            records = [self._recalled(connection, version) for version in versions]
+            for record in records:
+                _refuse_lost(record)
+            details = [detail for _, detail in proofs]
+            proven = [_happen(connection, *each, EventKind.KEY_PROVEN) for each in zip(records, details, strict=True)]
+        return self._remembered(proven)
+
+    def _remembered(self, records: list[KeyRecord]) -> list[KeyRecord]:
+        if len(self._seen) > MAX_SEEN:
+            self._seen.clear()
+        self._seen |= {Version(key.owner, key.version, key.spki): key for key in records if key.claim is None}
+        return records
+
+    def _recalled(self, connection: Connection, version: Version) -> KeyRecord:
+        """Return a key as it is in the caller's transaction, read whole only if it is not remembered as it is."""
+        seen = self._seen.pop(version, None)
+        return fresh(connection, seen) if seen else known(connection, [version])[0]
+
+    def happen(self, key: int, kind: EventKind, detail: str) -> None:
+        """Enter an event of a key; the first of its kind stays, another changes nothing."""
         with self.writing() as connection:
-            before = _by_ids(connection, [key.id for key, _ in events])
-            rows = [_event(key, kind, detail) for (key, detail) in events if kind not in before[key.id].happened]
-            if rows:
-                connection.execute(_ADD_EVENT, rows)
-            return [replace(found, happened=found.happened | {kind}) for found in before.values()]
+            _happen(connection, by_id(connection, key), detail, kind)
 
     def retire(self, key: int, reason: Reason, detail: str) -> None:
         """End a key for good; a certificate that was claimed for it is revoked in the same transaction."""
         with self.writing() as connection:
-            self._end(connection, _by_ids(connection, [key])[key], EventKind.KEY_LOST, detail, reason)
+            self._end(connection, by_id(connection, key), EventKind.KEY_LOST, detail, reason)
 
-    def claim(self, claims: Sequence[tuple[int, ClaimRecord]]) -> list[ClaimRecord]:
-        """Commit what certificates will say, by key, and return it: a claim that was made before stays.
+    def claim(self, claims: Sequence[tuple[KeyRecord, ClaimRecord]]) -> list[KeyRecord]:
+        """Commit what the certificates of keys will say, and return the keys: a claim that was made before stays.
 
         Raises:
             RequestRefused: A key is not proven, or lost, or a work order has not enough certificates left.
         """
         with self.writing() as connection:
-            records = _by_ids(connection, [key for key, _ in claims])
-            fresh = [(_proven(records[key]), claim) for key, claim in claims if records[key].claim is None]
-            refusal = self._excess(connection, [record for record, _ in fresh])
-            if fresh and not refusal:
-                connection.execute(_ADD_CLAIM, [{"key_id": key.id, **vars(made), "at": now()} for key, made in fresh])
-                self.use(connection, [(_quota_of(record), record.id) for record, _ in fresh])
-                self.audit_all(connection, [_claimed(record, claim) for record, claim in fresh])
+            asked = [(_proven(fresh(connection, record)), claim) for record, claim in claims]
+            new = [(record, claim) for record, claim in asked if record.claim is None]
+            counted = [(_quota_of(record), record) for record, _ in new if record.work_order]
+            quotas = self.granted(connection, {quota for quota, _ in counted})
+            refusal = self._excess(connection, counted, quotas)
+            if new and not refusal:
+                at = now()
+                _ADD_CLAIM.run_each(connection, [_claim_row(record, claim, at) for record, claim in new])
+                self.use(connection, [(quota, record.id) for quota, record in counted], quotas)
+                self.audit_all(connection, [_claimed(record, claim) for record, claim in new])
         if refusal:
             raise RequestRefused(refusal, hint="Ask the line lead; a PKI officer may raise the quota.")
-        return [records[key].claim or claim for key, claim in claims]
+        return [record if record.claim else record._replace(claim=claim) for record, claim in asked]
 
-    def store(self, certificates: Sequence[tuple[int, bytes]]) -> list[bytes]:
-        """Keep signed certificates, by key, and return what is kept: one that was kept before stays.
+    def store(self, certificates: Sequence[tuple[KeyRecord, bytes]]) -> list[KeyRecord]:
+        """Keep the signed certificates of keys, and return the keys: one that was kept before stays.
 
         Raises:
             RequestRefused: A key was lost meanwhile.
         """
         with self.writing() as connection:
-            records = _by_ids(connection, [key for key, _ in certificates])
-            rows = [
-                {"key_id": key, "der": der, "sha256": sha256(der).hexdigest(), "at": now()}
-                for key, der in certificates
-                if _proven(records[key]).certificate is None
-            ]
-            if rows:
-                connection.execute(_ADD_CERTIFICATE, rows)
-            return [records[key].certificate or der for key, der in certificates]
+            asked, at = [(_proven(fresh(connection, record)), der) for record, der in certificates], now()
+            new = [(record.id, der) for record, der in asked if record.certificate is None]
+            _ADD_CERTIFICATE.run_each(connection, [_certificate_row(key, der, at) for key, der in new])
+        return [record if record.certificate else record._replace(certificate=der) for record, der in asked]
 
-    def _excess(self, connection: Connection, records: Sequence[KeyRecord]) -> str:
+    def _add_key(self, connection: Connection, new: NewKey) -> KeyRecord:
+        before = newest(connection, new.owner)
+        living = _living(before)
+        if living and living.spki == new.spki:
+            return living
+        if living and not new.reason:
+            _refuse_taken(connection, new)
+            has = f"{living.unit} has a {living.environment} key already, version {living.version}"
+            raise RequestRefused(has, hint="Prove it, or mark it lost.")
+        added = _insert(connection, new, before)
+        if living:
+            self._end(connection, living, EventKind.SUPERSEDED, new.reason, Reason.SUPERSEDED)
+        return added
+
+    def _excess(
+        self,
+        connection: Connection,
+        counted: Sequence[tuple[QuotaKey, KeyRecord]],
+        quotas: Mapping[QuotaKey, Quota | None],
+    ) -> str:
         """Return why a quota refuses, after it was recorded; empty if none does."""
-        for quota, count in Counter(_quota_of(record) for record in records if record.work_order).items():
-            refusal = self.excess(connection, quota, count)
+        for quota, count in Counter(quota for quota, _ in counted).items():
+            refusal = excess(quota, quotas[quota], count)
             if refusal:
-                unit = next(record.unit for record in records if _quota_of(record) == quota)
+                unit = next(record.unit for other, record in counted if other == quota)
                 self.audit(connection, "quota-exceeded", quota.work_order, unit=unit, refusal=refusal)
                 return refusal
         return ""
 
     def _end(self, connection: Connection, record: KeyRecord, kind: EventKind, detail: str, reason: Reason) -> None:
         if kind not in record.happened:
-            connection.execute(_ADD_EVENT, _event(record, kind, detail))
-            body = {"environment": record.environment, "version": record.version, "detail": detail}
+            _ADD_EVENT.run(connection, _event(record, kind, detail))
+            body: dict[str, Fact] = {"environment": record.environment, "version": record.version, "detail": detail}
             self.audit(connection, kind.value, record.unit, **body)
         if record.claim is not None and not record.revoked:
             claim = record.claim
             self.revoke(connection, Revocation(claim.authority, claim.serial, reason, detail, claim.not_after))
 
 
+_ADD_KEY, _ADD_EVENT = adding(KeyRow), adding(EventRow)
+_ADD_CLAIM, _ADD_CERTIFICATE = adding(ClaimRow), adding(CertificateRow)
+
+
 def _quota_of(record: KeyRecord) -> QuotaKey:
     return QuotaKey(record.work_order, record.environment, record.profile)
-
-
-def _records() -> Any:
-    kinds = select(func.group_concat(EventRow.kind)).where(EventRow.key_id == KeyRow.id).correlate(KeyRow)
-    return (
-        select(
-            *(KeyRow.id, KeyRow.unit, KeyRow.environment, KeyRow.profile, KeyRow.version, KeyRow.origin),
-            *(KeyRow.work_order, KeyRow.reason, KeyRow.spki),
-            *(
-                ClaimRow.serial,
-                ClaimRow.authority,
-                ClaimRow.organization,
-                ClaimRow.not_before,
-                ClaimRow.not_after,
-                ClaimRow.tbs_sha256,
-            ),
-            *(CertificateRow.der, kinds.scalar_subquery().label("kinds"), RevocationRow.reason.label("revocation")),
-        )
-        .outerjoin(ClaimRow, ClaimRow.key_id == KeyRow.id)
-        .outerjoin(CertificateRow, CertificateRow.key_id == KeyRow.id)
-        .outerjoin(RevocationRow, RevocationRow.serial == ClaimRow.serial)
-        .order_by(KeyRow.id)
-    )
-
-
-_RECORDS = _records()
-
-
-_OWNER = (KeyRow.unit, KeyRow.environment, KeyRow.profile)
-# Statements stand ready, because SQLAlchemy takes longer to put one together than SQLite to run it.
-_BY_OWNER = _RECORDS.where(tuple_(*_OWNER).in_(bindparam("wanted", expanding=True)))
-_BY_VERSION = _RECORDS.where(tuple_(*_OWNER, KeyRow.version).in_(bindparam("wanted", expanding=True)))
-_BY_ID = _RECORDS.where(KeyRow.id.in_(bindparam("wanted", expanding=True)))
-_ADD_KEY = insert(KeyRow).returning(KeyRow.id, sort_by_parameter_order=True)
-_ADD_EVENT, _ADD_CLAIM, _ADD_CERTIFICATE = insert(EventRow), insert(ClaimRow), insert(CertificateRow)
-
-
-def _read(connection: Connection, statement: Any, wanted: Sequence[Any] | None = None) -> list[KeyRecord]:
-    parameters = {} if wanted is None else {"wanted": wanted}
-    return [_record(row) for row in connection.execute(statement, parameters)]
-
-
-def _newest(connection: Connection, owners: Sequence[Owner]) -> dict[Owner, KeyRecord]:
-    # Oldest first, so that the newest version of each owner stays in the dictionary.
-    return {found.owner: found for found in _read(connection, _BY_OWNER, owners)}
-
-
-def _by_ids(connection: Connection, keys: Sequence[int]) -> dict[int, KeyRecord]:
-    found = {record.id: record for record in _read(connection, _BY_ID, keys)}
-    return {key: found[key] for key in keys}
 
 
 def _living(record: KeyRecord | None) -> KeyRecord | None:
@@ -298,36 +241,30 @@ def _proven(record: KeyRecord) -> KeyRecord:
     return record
 
 
-def _refuse_living(connection: Connection, fresh: Sequence[NewKey], newest: Mapping[Owner, KeyRecord]) -> None:
-    for new in fresh:
-        if (living := _living(newest.get(new.owner))) and not new.reason:
-            _refuse_taken(connection, [new])
-            raise RequestRefused(f"{living.unit} has a {living.environment} key, version {living.version}, already")
+def _refuse_lost(record: KeyRecord) -> None:
+    if record.state is KeyState.LOST:
+        raise RequestRefused(f"the key of {record.unit}, version {record.version}, is lost")
 
 
-def _insert(connection: Connection, news: Sequence[NewKey], newest: Mapping[Owner, KeyRecord]) -> list[KeyRecord]:
-    rows = [_key_row(connection, new, newest.get(new.owner)) for new in news]
-    if not rows:
-        return []
+def _insert(connection: Connection, new: NewKey, before: KeyRecord | None) -> KeyRecord:
+    row = _key_row(connection, new, before)
     try:
-        done = connection.execute(_ADD_KEY, rows)
-    except IntegrityError:
-        _refuse_taken(connection, news)
+        key = _ADD_KEY.run(connection, row).lastrowid
+    except sqlite3.IntegrityError:
+        _refuse_taken(connection, new)
         raise
-    keys = [_entered(key, row, proven=new.proven) for key, row, new in zip(done.scalars(), rows, news, strict=True)]
-    proven = [_event(key, EventKind.KEY_PROVEN, "request") for key in keys if key.happened]
-    if proven:
-        connection.execute(_ADD_EVENT, proven)
-    return keys
+    version, reason = row["version"], row["reason"]
+    added = KeyRecord(key or 0, *new.owner, version, new.origin, new.work_order, reason, new.spki)
+    return _happen(connection, added, "request", EventKind.KEY_PROVEN) if new.proven else added
 
 
-def _key_row(connection: Connection, new: NewKey, newest: KeyRecord | None) -> dict[str, Any]:
+def _key_row(connection: Connection, new: NewKey, before: KeyRecord | None) -> dict[str, Any]:
     return {
         **new.owner._asdict(),
-        "version": newest.version + 1 if newest else 1,
+        "version": before.version + 1 if before else 1,
         "origin": new.origin,
         "work_order": new.work_order,
-        "reason": new.reason or _loss(connection, newest),
+        "reason": new.reason or _loss(connection, before),
         "spki": new.spki,
         "spki_sha256": sha256(new.spki).hexdigest(),
         "evidence": sha256(new.evidence).hexdigest(),
@@ -335,60 +272,48 @@ def _key_row(connection: Connection, new: NewKey, newest: KeyRecord | None) -> d
     }
 
 
-def _entered(key: int, row: Mapping[str, Any], *, proven: bool) -> KeyRecord:
-    known = {
-        name: row[name] for name in ("unit", "environment", "profile", "version", "origin", "work_order", "reason")
-    }
-    happened = frozenset({EventKind.KEY_PROVEN}) if proven else frozenset()
-    return KeyRecord(id=key, **known, spki=row["spki"], claim=None, certificate=None, happened=happened, revocation="")
-
-
-def _refuse_taken(connection: Connection, news: Sequence[NewKey]) -> None:
-    digests = [sha256(new.spki).hexdigest() for new in news]
+def _refuse_taken(connection: Connection, new: NewKey) -> None:
     taken = connection.execute(
-        select(KeyRow.environment, KeyRow.unit, KeyRow.version).where(KeyRow.spki_sha256.in_(digests))
+        select(KeyRow.environment, KeyRow.unit, KeyRow.version).where(
+            KeyRow.spki_sha256 == sha256(new.spki).hexdigest()
+        )
     ).first()
     if taken:
         whose = f"the {taken.environment} key of {taken.unit}, version {taken.version}"
         raise RequestRefused(f"this key is or was {whose}", hint="Let the charger make a new key.")
 
 
-def _loss(connection: Connection, newest: KeyRecord | None) -> str:
+def _loss(connection: Connection, before: KeyRecord | None) -> str:
     """Return why the version before ended."""
-    if newest is None:
+    if before is None:
         return ""
     ends = select(EventRow.detail).where(
-        EventRow.key_id == newest.id, EventRow.kind.in_((EventKind.KEY_LOST, EventKind.SUPERSEDED))
+        EventRow.key_id == before.id, EventRow.kind.in_((EventKind.KEY_LOST, EventKind.SUPERSEDED))
     )
     return connection.scalar(ends) or ""
+
+
+def _happen(connection: Connection, record: KeyRecord, detail: str, kind: EventKind) -> KeyRecord:
+    """Enter an event, unless one of its kind is there, and return the key with it."""
+    if kind in record.happened:
+        return record
+    _ADD_EVENT.run(connection, _event(record, kind, detail))
+    return record._replace(happened=record.happened | {kind})
 
 
 def _event(key: KeyRecord, kind: EventKind, detail: str) -> dict[str, Any]:
     return {"key_id": key.id, "kind": kind, "detail": detail, "at": now()}
 
 
+def _claim_row(record: KeyRecord, claim: ClaimRecord, at: str) -> dict[str, Any]:
+    period = {"not_before": stored(claim.not_before), "not_after": stored(claim.not_after)}
+    return {**claim._asdict(), **period, "key_id": record.id, "at": at}
+
+
+def _certificate_row(key: int, der: bytes, at: str) -> dict[str, Any]:
+    return {"key_id": key, "der": der, "sha256": sha256(der).hexdigest(), "at": at}
+
+
 def _claimed(record: KeyRecord, claim: ClaimRecord) -> Act:
     body = {"environment": record.environment, "profile": record.profile, "serial": claim.serial}
     return Act("certificate-claimed", record.unit, {**body, "tbs_sha256": claim.tbs_sha256})
-
-
-def _record(row: Row[Any]) -> KeyRecord:
-    claim = None
-    if row.serial is not None:
-        start, end = row.not_before.replace(tzinfo=UTC), row.not_after.replace(tzinfo=UTC)
-        claim = ClaimRecord(row.serial, row.authority, row.organization, start, end, row.tbs_sha256)
-    return KeyRecord(
-        id=row.id,
-        unit=row.unit,
-        environment=row.environment,
-        profile=row.profile,
-        version=row.version,
-        origin=Origin(row.origin),
-        work_order=row.work_order,
-        reason=row.reason,
-        spki=row.spki,
-        claim=claim,
-        certificate=row.der,
-        happened=frozenset(EventKind(kind) for kind in (row.kinds or "").split(",") if kind),
-        revocation=row.revocation or "",
-    )

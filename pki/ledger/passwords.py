@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, Select, func, insert, select
 
 from pki.errors import RequestRefused
-from pki.ledger.database import Database, now
+from pki.ledger.database import Database, Fact, now
 from pki.ledger.tables import PasswordRow
 
 
@@ -69,7 +69,7 @@ class PasswordRows(Database):
         with self.reading() as connection:
             return [_record(row) for row in connection.execute(wanted)]
 
-    def add_password(self, new: NewPassword, reason: str, **facts: object) -> PasswordRecord | None:
+    def add_password(self, new: NewPassword, reason: str, **facts: Fact) -> PasswordRecord | None:
         """Enter a password; None, and nothing is entered, if another version or the same digest came first.
 
         Raises:
@@ -84,7 +84,12 @@ class PasswordRows(Database):
             if new.version != (before.version if before else 0) + 1 or _taken(connection, new.digest):
                 return None
             made = _insert(connection, new)
-            told = {"kind": owner.kind, "version": new.version, "recipient": new.recipient, "reason": reason}
+            told: dict[str, Fact] = {
+                "kind": owner.kind,
+                "version": new.version,
+                "recipient": new.recipient,
+                "reason": reason,
+            }
             self.audit(connection, "password-made", owner.unit, environment=owner.environment, **told, **facts)
         return made
 

@@ -1,13 +1,15 @@
 """How many certificates a work order may have: granted, counted on claims, and refused beyond (F-D12)."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from itertools import count
 from typing import Any
 
-from sqlalchemy import Connection, and_, bindparam, func, insert, select
+from sqlalchemy import Connection, Select, bindparam, func, insert, literal_column, select
 
 from pki.errors import RequestRefused
-from pki.ledger.database import Database, now
+from pki.ledger.database import Database, Fact, now
+from pki.ledger.prepared import Prepared, adding
 from pki.ledger.tables import QuotaRow, QuotaUseRow
 
 
@@ -42,6 +44,16 @@ class Quota:
         return self.units + self.rework - self.used
 
 
+def excess(key: QuotaKey, quota: Quota | None, more: int) -> str:
+    """Return why `more` certificates would be too many; empty if they would not."""
+    what = f"{key.environment} {key.profile} certificates"
+    if quota is None:
+        return f"work order {key.work_order} has no quota for {what}"
+    if more <= quota.left:
+        return ""
+    return f"work order {key.work_order} has used its {what}: {quota.units} and {quota.rework} for rework"
+
+
 class Quotas(Database):
     """Grants and uses."""
 
@@ -59,55 +71,43 @@ class Quotas(Database):
                 return
             values = {name: getattr(quota, name) for name in _FIELDS}
             connection.execute(insert(QuotaRow).values(**values, at=now()))
-            body = {"units": quota.units, "rework": quota.rework, "environment": quota.environment}
+            body: dict[str, Fact] = {"units": quota.units, "rework": quota.rework, "environment": quota.environment}
             self.audit(connection, "quota-granted", quota.work_order, profile=quota.profile, **body)
 
     def quotas(self) -> list[Quota]:
         """Return every quota with what is used of it, by work order."""
         newest = select(func.max(QuotaRow.id)).group_by(QuotaRow.work_order, QuotaRow.environment, QuotaRow.profile)
         with self.reading() as connection:
-            rows = connection.execute(_GRANTS.where(QuotaRow.id.in_(newest)).order_by(QuotaRow.work_order)).all()
-            quotas = [Quota(*row) for row in rows]
-            return [replace(quota, used=_used(connection, quota.key)) for quota in quotas]
+            rows = connection.execute(_QUOTAS.where(QuotaRow.id.in_(newest)).order_by(QuotaRow.work_order))
+            return [Quota(*row) for row in rows]
 
-    def excess(self, connection: Connection, key: QuotaKey, more: int) -> str:
-        """Return why `more` certificates would be too many; empty if they would not."""
-        quota, what = _granted(connection, key), f"{key.environment} {key.profile} certificates"
-        if quota is None:
-            return f"work order {key.work_order} has no quota for {what}"
-        if _used(connection, key) + more <= quota.units + quota.rework:
-            return ""
-        return f"work order {key.work_order} has used its {what}: {quota.units} and {quota.rework} for rework"
+    def granted(self, connection: Connection, keys: Iterable[QuotaKey]) -> dict[QuotaKey, Quota | None]:
+        """Return the quotas of keys as they are in the caller's transaction; None where nothing was granted."""
+        return {key: _granted(connection, key) for key in keys}
 
-    def use(self, connection: Connection, claims: Sequence[tuple[QuotaKey, int]]) -> None:
-        """Count claims, by key row, in their own transaction; those of no work order count for nothing."""
-        rows, last = [], dict[QuotaKey, int]()
-        for quota, key in claims:
-            if quota.work_order:
-                last[quota] = (last.get(quota) or _used(connection, quota)) + 1
-                rows.append({**vars(quota), "number": last[quota], "key_id": key})
-        if rows:
-            connection.execute(_USE, rows)
+    def use(
+        self, connection: Connection, claims: Iterable[tuple[QuotaKey, int]], quotas: Mapping[QuotaKey, Quota | None]
+    ) -> None:
+        """Count claims, by key row, in their own transaction, after what was used when it began."""
+        numbers = {key: count(quota.used + 1) for key, quota in quotas.items() if quota}
+        _USE.run_each(connection, [{**vars(key), "number": next(numbers[key]), "key_id": row} for key, row in claims])
 
 
-_FIELDS = ("work_order", "environment", "profile", "units", "rework")
-
-
-def _of(row: Any) -> Any:
-    return and_(*(getattr(row, name) == bindparam(name) for name in ("work_order", "environment", "profile")))
-
-
-# Statements stand ready, because SQLAlchemy takes longer to put one together than SQLite to run it.
-_GRANTS = select(QuotaRow.work_order, QuotaRow.environment, QuotaRow.profile, QuotaRow.units, QuotaRow.rework)
-_NEWEST = _GRANTS.where(_of(QuotaRow)).order_by(QuotaRow.id.desc()).limit(1)
-_LAST_USE = select(func.max(QuotaUseRow.number)).where(_of(QuotaUseRow))
-_USE = insert(QuotaUseRow)
+_KEY = ("work_order", "environment", "profile")
+_FIELDS = (*_KEY, "units", "rework")
+_USED = select(func.max(QuotaUseRow.number)).where(
+    *(getattr(QuotaUseRow, name) == getattr(QuotaRow, name) for name in _KEY)
+)
+_QUOTAS: Select[*tuple[Any, ...]] = select(
+    *(getattr(QuotaRow, name) for name in _FIELDS),
+    func.coalesce(_USED.correlate(QuotaRow).scalar_subquery(), literal_column("0")),
+)
+_NEWEST = Prepared(
+    _QUOTAS.where(*(getattr(QuotaRow, name) == bindparam(name) for name in _KEY)).order_by(QuotaRow.id.desc()).limit(1)
+)
+_USE = adding(QuotaUseRow)
 
 
 def _granted(connection: Connection, key: QuotaKey) -> Quota | None:
-    found = connection.execute(_NEWEST, vars(key)).first()
+    found = _NEWEST.run(connection, vars(key)).fetchone()
     return Quota(*found) if found else None
-
-
-def _used(connection: Connection, key: QuotaKey) -> int:
-    return connection.scalar(_LAST_USE, vars(key)) or 0

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, func, insert, select
 from sqlalchemy.exc import IntegrityError
 
 from pki.errors import PkiError
-from pki.ledger.database import Database, now
+from pki.ledger.database import Database, Fact, now
 from pki.ledger.tables import ClaimRow, CrlRow, KeyRow, RevocationRow
 
 
@@ -164,7 +164,11 @@ class Revocations(Database):
             except IntegrityError as error:
                 taken = f"CRL {record.number} of {record.authority} was signed by someone else just now"
                 raise PkiError(taken, hint="Publish again.") from error
-            body = {"number": record.number, "entries": record.entries, "tbs_sha256": record.tbs_sha256}
+            body: dict[str, Fact] = {
+                "number": record.number,
+                "entries": record.entries,
+                "tbs_sha256": record.tbs_sha256,
+            }
             self.audit(connection, "crl-signed", record.authority, **body)
 
 

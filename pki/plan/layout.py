@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_public_key
 
 from pki.errors import ProfileError
 
@@ -65,6 +67,24 @@ class Layout:
             return x509.load_pem_x509_certificate(path.read_bytes())
         except (OSError, ValueError) as error:
             raise ProfileError(f"certificate {path} can't be read", hint="Hold the ceremony again.") from error
+
+    @property
+    def sealing_key(self) -> Path:
+        """Return the path of the public half (PEM) of the key that opens what is sealed for the factory itself."""
+        return self.directory / "certificates" / "sealing.pub"
+
+    def load_sealing_key(self) -> bytes:
+        """Return that public half (SPKI, DER).
+
+        Raises:
+            ProfileError: It can't be read.
+        """
+        path = self.sealing_key
+        try:
+            key = load_pem_public_key(path.read_bytes())
+        except (OSError, ValueError, UnsupportedAlgorithm) as error:
+            raise ProfileError(f"sealing key {path} can't be read", hint="Hold the ceremony again.") from error
+        return key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
 
     def server_key(self, name: str) -> Path:
         """Return the path of a server's encrypted private key."""

@@ -1,6 +1,7 @@
 """The shape of a ceremony file."""
 
 from dataclasses import dataclass, field
+from enum import StrEnum
 
 from pki.algorithm import Algorithm
 
@@ -52,6 +53,14 @@ class ServerPlan:
     names: tuple[str, ...]
     """DNS names; the first is the common name too."""
     days: int = 398
+
+
+@dataclass(frozen=True)
+class SealingPlan:
+    """The key in the token of `keys.devices` that opens the passwords which the factory keeps for its units' CPMS."""
+
+    bits: int = 3072
+    """Of the RSA key."""
 
 
 @dataclass(frozen=True)
@@ -114,6 +123,13 @@ class RolesPlan:
     """Issue certificates: the stations' users."""
 
 
+class Purpose(StrEnum):
+    """What a factory's PKI is for; its CAs bear it in their names, so that it is no setting (F-K7)."""
+
+    PRODUCTION = "production"
+    DEVELOPMENT = "development"
+
+
 @dataclass(frozen=True)
 class Plan:
     """The whole ceremony."""
@@ -133,7 +149,16 @@ class Plan:
     """The key that signs firmware; a manufacturer's, apart from every CA (OCPP A00.FR.603)."""
     keys: KeysPlan = field(default_factory=KeysPlan)
     urls: UrlsPlan = field(default_factory=UrlsPlan)
+    sealing: SealingPlan | None = None
+    """Without it the factory keeps no passwords of units; it may be added to a factory that exists."""
     roles: RolesPlan | None = None
+    purpose: str = Purpose.PRODUCTION
+    """`production`, or `development` for a factory whose units never leave the laboratory."""
+
+    @property
+    def development(self) -> bool:
+        """Tell whether its CAs are those of a development factory."""
+        return self.purpose == Purpose.DEVELOPMENT
 
     @property
     def token(self) -> TokenPlan:

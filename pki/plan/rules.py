@@ -5,10 +5,11 @@ from collections.abc import Iterator
 from difflib import get_close_matches
 
 from pki.algorithm import Algorithm
-from pki.plan.model import AuthorityPlan, HierarchyPlan, Plan, PlantPlan, RolesPlan, ServerPlan
+from pki.plan.model import AuthorityPlan, HierarchyPlan, Plan, PlantPlan, Purpose, RolesPlan, ServerPlan
 
 MAX_NAME = 64
 """X.520's limit for names."""
+SEALING_BITS = (2048, 3072, 4096)
 HOST_NAME = re.compile(r"([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)+[a-z][a-z0-9-]*[a-z0-9]")
 TOKEN_NAME = re.compile(r"[a-z][a-z0-9-]{0,31}")
 SECRET_NAME = re.compile(r"[a-z][a-z0-9-]{0,63}")
@@ -62,6 +63,10 @@ def problems(plan: Plan) -> Iterator[str]:
     for where, url in vars(plan.urls).items():
         if url and not URL.fullmatch(url):
             yield f"urls.{where} is no plain http URL without a '/' at its end"
+    if plan.sealing and plan.sealing.bits not in SEALING_BITS:
+        yield f"sealing.bits is none of {', '.join(map(str, SEALING_BITS))}"
+    if plan.purpose not in set(Purpose):
+        yield f"purpose: '{plan.purpose}' is unknown; it is {' or '.join(Purpose)}"
     if plan.roles:
         yield from _role_problems(plan.roles)
 

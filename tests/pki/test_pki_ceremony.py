@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from cryptography.x509 import load_pem_x509_certificate
 
 from fixtures.token import make_token
+from fixtures.warm import run
 from pki.ceremony import hold_ceremony
 from pki.environment import Ship, Test
 from pki.errors import KeystoreError, ProfileError
@@ -69,8 +70,8 @@ def test_ceremony_that_was_killed_is_completed(ceremony_file, tmp_path, turns):
     """Killed before its n-th file is in place; what was made before stays as it is."""
     directory = tmp_path / "pki"
     make_token(directory, "line3")
-    command = [sys.executable, "-c", DYING, ceremony_file, directory, str(turns)]
-    died = subprocess.run(command, check=False, timeout=60, cwd=Path(__file__).parents[2])
+    command = [sys.executable, "-c", DYING, str(ceremony_file), str(directory), str(turns)]
+    died = run(command, timeout=60, modules=["pki.ceremony"])
     assert died.returncode == -signal.SIGKILL
     before = {name: data for name, data in files(directory).items() if not Path(name).name.startswith(".")}
     assert hold_ceremony(ceremony_file, directory)

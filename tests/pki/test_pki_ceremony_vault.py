@@ -13,6 +13,7 @@ from cryptography import x509
 
 import pki.ceremony.parts
 from fixtures.token import make_token, write_secret
+from fixtures.warm import run
 from pki.ceremony import Occasion, hold_ceremony, renew
 from pki.ceremony.parts import all_parts, order_renewal
 from pki.ceremony.rehearsal import rehearse
@@ -141,9 +142,9 @@ def test_transcript_is_verified_by_openssl_alone(vault_directory, damage):
 
 
 def dead(ceremony_file: Path, directory: Path, turns: int) -> bool:
-    command = [sys.executable, "-c", DYING, ceremony_file, directory, str(turns)]
-    done = subprocess.run(command, check=False, timeout=60, cwd=ROOT, capture_output=True)
-    assert done.returncode in (0, -signal.SIGKILL), done.stderr.decode()
+    command = [sys.executable, "-c", DYING, str(ceremony_file), str(directory), str(turns)]
+    done = run(command, timeout=60, modules=["pki.ceremony"])
+    assert done.returncode in (0, -signal.SIGKILL), done.stderr
     return done.returncode != 0
 
 

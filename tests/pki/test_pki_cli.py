@@ -288,6 +288,7 @@ def test_audit_log_is_exported_signed(pki_directory, tmp_path):
     signature = (tmp_path / "audit.jsonl.sig").read_bytes()
     audit.public_key().verify(signature, file.read_bytes(), ec.ECDSA(hashes.SHA256()))
     assert {entry["act"] for entry in entries} >= {"key-made", "certificate-issued", "ceremony"}
+    assert (entries[-1]["act"], entries[-1]["subject"]) == ("audit-exported", "audit.jsonl")
     assert len(json.loads(run("audit", "--last", "3", "--json", "--dir", pki_directory)[1])) == 3
 
 

@@ -265,6 +265,11 @@ def curve(name: str) -> bytes:
     return public("-algorithm", "EC", "-pkeyopt", f"ec_paramgen_curve:{name}")
 
 
+def off_curve() -> bytes:
+    spki = curve("P-256")
+    return spki[:-1] + bytes([spki[-1] ^ 1])
+
+
 WEAK = {
     "small": ("rsa-oaep", lambda: rsa(1024), "2048"),
     "exponent": ("rsa-oaep", lambda: rsa(2048, 3), "exponent"),
@@ -275,7 +280,7 @@ WEAK = {
     "empty": ("ecdh-p256", lambda: b"", "can't be read"),
     "trailing": ("ecdh-p256", lambda: curve("P-256") + b"\0", "can't be read"),
     "long": ("rsa-oaep", lambda: b"\x30" * 5000, "longer than"),
-    "off-curve": ("ecdh-p256", lambda: curve("P-256")[:-1] + b"\x00", "can't be read"),
+    "off-curve": ("ecdh-p256", off_curve, "can't be read"),
     "no-label": ("kek", lambda: b"", "identifier"),
     "odd-label": ("kek", lambda: b"a\nb", "identifier"),
     "long-label": ("kek", lambda: b"k" * 65, "identifier"),

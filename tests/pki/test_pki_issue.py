@@ -1,8 +1,10 @@
 """From a transport key to a proven certificate, with a device made of openssl alone (F-D1 to F-D5)."""
 
 import json
+import shutil
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -14,7 +16,7 @@ from pki.authority import spki_of
 from pki.cms import recipient_of
 from pki.environment import KeyState, Ship, Test
 from pki.errors import RequestRefused
-from pki.issue import Factory
+from pki.issue import Factory, open_factory
 from pki.keystore import RsaTransport
 from pki.ledger import Reason
 from pki.proof import Proof
@@ -100,6 +102,23 @@ def test_nothing_is_signed_for_a_key_that_was_not_proven(issuer, device):
         issuer.issue(key)
     assert key.state is KeyState.CREATED
     assert issuer.certificate(UNIT) is None
+
+
+def test_key_that_a_power_cut_made_unknown_is_replaced(pki_directory, device, tmp_path):
+    """A first key's row is not waited for: without it the key on the device is nobody's, and the next one is proven."""
+    before = tmp_path / "before"
+    shutil.copytree(pki_directory, before)
+    with closing(open_factory(pki_directory, "test")) as factory:
+        lost, package = factory.issuer(Test).generate(UNIT, "station", RsaTransport(device.transport_spki), "")
+        device.open(package)
+    with closing(open_factory(before, "test")) as factory:
+        issuer = factory.issuer(Test)
+        assert issuer.current(UNIT) is None
+        key, package = issuer.generate(UNIT, "station", RsaTransport(device.transport_spki), "")
+        with pytest.raises(RequestRefused):
+            prove(issuer, key, device)
+        device.open(package)
+        assert spki_of(x509.load_der_x509_certificate(issuer.issue(prove(issuer, key, device)).der)) != lost.spki
 
 
 def test_challenge_continues_after_a_lost_receipt(issuer, device):

@@ -2,11 +2,13 @@
 
 import os
 import random
-import subprocess
 import sys
 import time
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
@@ -15,6 +17,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from fixtures.charger.meter import Meter
 from fixtures.charger.nvm import Nvm
 from fixtures.charger.vault import Vault, public_key_of
+from fixtures.warm import Process, start
 from pki.environment import KeyState
 from pki.issue import Factory, open_factory
 
@@ -37,20 +40,24 @@ def devices(tmp_path: Path) -> Path:
     return tmp_path / "devices"
 
 
-def start(pki_directory: Path, devices: Path) -> subprocess.Popen[str]:
-    command = [sys.executable, WORKER, pki_directory, devices, str(COUNT)]
-    root = Path(__file__).parents[2]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=root, env=os.environ | {"PYTHONPATH": root})
+@contextmanager
+def started(pki_directory: Path, devices: Path) -> Iterator[tuple[Process, IO[str]]]:
+    """Yield a worker, and what it prints."""
+    reading, writing = os.pipe()
+    command = [sys.executable, str(WORKER), str(pki_directory), str(devices), str(COUNT)]
+    worker = start(command, writing, modules=["pki.issue", "fixtures.charger.vault"])
+    os.close(writing)
+    with os.fdopen(reading) as printed:
+        yield worker, printed
 
 
 def killed_once(pki_directory: Path, devices: Path, chance: random.Random) -> None:
     """Kill the worker at some moment after it began to issue anew."""
-    worker = start(pki_directory, devices)
-    assert worker.stdout is not None
-    worker.stdout.readline()
-    time.sleep(chance.uniform(0.0, 0.4))
-    worker.kill()
-    worker.communicate(timeout=30)
+    with started(pki_directory, devices) as (worker, printed):
+        printed.readline()
+        time.sleep(chance.uniform(0.0, 0.4))
+        worker.kill()
+        worker.wait(30)
 
 
 @pytest.mark.timeout(600 + 10 * KILLS)
@@ -59,8 +66,9 @@ def test_no_unit_has_two_living_certificates_whenever_the_issuer_dies(pki_direct
     chance = random.Random(20261121)
     for _ in range(KILLS):
         killed_once(pki_directory, devices, chance)
-    output, _ = start(pki_directory, devices).communicate(timeout=300)
-    assert output.splitlines()[-1] == str(COUNT)
+    with started(pki_directory, devices) as (worker, printed):
+        assert printed.readlines()[-1] == f"{COUNT}\n"
+        assert worker.wait(300) == 0
     factory = open_factory(pki_directory)
     judge(factory, devices)
     factory.close()

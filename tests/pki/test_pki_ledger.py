@@ -1,18 +1,21 @@
 """What is written stays written, and a death at any point is continued with the same serial number."""
 
+import json
 import signal
 import sqlite3
-import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from sqlalchemy import Connection
 
-from pki.environment import Origin, Test
+from fixtures.warm import run
+from pki.environment import KeyState, Origin, Test
 from pki.errors import PkiError, RequestRefused
 from pki.issue import open_factory
-from pki.ledger import ClaimRecord, KeyRecord, Ledger, NewKey, Owner, Reason, create_ledger, open_ledger
+from pki.ledger import ClaimRecord, KeyRecord, Ledger, NewKey, Owner, Reason, Version, create_ledger, open_ledger
 
 UNIT = "AC22-000001-7"
 OWNER = Owner(UNIT, "test", "station")
@@ -40,6 +43,14 @@ def ledger(tmp_path: Path):
     opened.close()
 
 
+@pytest.fixture
+def elsewhere(ledger: Ledger, tmp_path: Path):
+    """The same ledger, opened by somebody else."""
+    opened = open_ledger(tmp_path / "ledger.sqlite", "other")
+    yield opened
+    opened.close()
+
+
 @pytest.mark.parametrize(
     ("owner", "name", "claimed"),
     [("ledger", "claim", False), ("authority", "complete", True), ("ledger", "store", True)],
@@ -49,9 +60,8 @@ def test_killed_while_issuing_the_serial_number_stays(pki_directory, device, tmp
     device.make_key()
     request = tmp_path / "request.der"
     request.write_bytes(device.request(UNIT))
-    command = [sys.executable, "-c", DYING, pki_directory, request, owner, name]
-    root = Path(__file__).parents[2]
-    assert subprocess.run(command, check=False, timeout=60, cwd=root).returncode == -signal.SIGKILL
+    command = [sys.executable, "-c", DYING, str(pki_directory), str(request), owner, name]
+    assert run(command, timeout=60, modules=["pki.issue"]).returncode == -signal.SIGKILL
     factory = open_factory(pki_directory)
     before = factory.rows()[0].claim
     issuer = factory.issuer(Test)
@@ -75,12 +85,57 @@ def test_rows_can_be_neither_changed_nor_removed(factory, issuer, device, table)
     connection.close()
 
 
-def test_ledger_survives_power_cuts(ledger, tmp_path):
-    """WAL with synchronous=FULL, as every connection of ours says."""
-    connection = ledger._engine.raw_connection()
-    values = [connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("journal_mode", "synchronous")]
-    connection.close()
-    assert values == ["wal", 2]
+@pytest.mark.parametrize(("durable", "level"), [(True, 2), (False, 1)])
+def test_ledger_survives_power_cuts(ledger, durable, level):
+    """WAL, and every transaction waits for the disk but those that a later one makes durable."""
+    with ledger.writing(durable=not durable):
+        pass  # the same connection
+    with ledger.writing(durable=durable) as connection:
+        values = [connection.exec_driver_sql(f"PRAGMA {name}").scalar() for name in ("journal_mode", "synchronous")]
+    assert values == ["wal", level]
+
+
+@pytest.mark.parametrize(("reason", "level"), [("", 1), ("renewal", 2)])
+def test_only_a_key_that_ends_another_waits_for_the_disk(ledger, reason, level):
+    """A first key is worth nothing before its claim, which waits; a next one revokes."""
+    ledger.add_keys([NewKey(OWNER, Origin.DEVICE, b"one", b"", reason=reason)])
+    with ledger.looking() as connection:
+        assert connection.exec_driver_sql("PRAGMA synchronous").scalar() == level
+
+
+def test_a_transaction_that_fails_leaves_nothing_and_harms_no_later_one(ledger):
+    """One connection serves many transactions."""
+    with pytest.raises(PkiError, match="no such table"), ledger.writing() as connection:
+        enter_and_fail(ledger, connection)
+    ledger.record("later-act", "subject")
+    assert [json.loads(entry.entry)["act"] for entry in ledger.audit_entries()] == ["later-act"]
+
+
+def test_threads_of_one_ledger_lose_no_entry(ledger):
+    """Each has a connection of its own, and the audit entries stay one chain."""
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(lambda number: ledger.record("act", str(number)), range(40)))
+    entries = ledger.audit_entries()
+    assert {json.loads(entry.entry)["subject"] for entry in entries} == {str(number) for number in range(40)}
+    before = [json.loads(entry.entry)["previous"] for entry in entries]
+    assert before == ["0" * 64, *(entry.sha256 for entry in entries[:-1])]
+
+
+def test_keys_are_entered_all_or_none(ledger):
+    add(ledger, OWNER, Origin.HSM, b"one", b"")
+    other = NewKey(Owner("OTHER", "test", "station"), Origin.HSM, b"two", b"")
+    with pytest.raises(RequestRefused, match="has a test key already, version 1"):
+        ledger.add_keys([other, NewKey(OWNER, Origin.HSM, b"three", b"")])
+    assert [row.spki for row in ledger.rows()] == [b"one"]
+
+
+def test_version_is_known_by_its_public_key_alone(ledger):
+    """Who proves a key names it by more than its number."""
+    add(ledger, OWNER, Origin.HSM, b"one", b"")
+    for stranger in (Version(OWNER, 1, b"two"), Version(OWNER, 2, b"one")):
+        with pytest.raises(RequestRefused, match="does not know version"):
+            ledger.prove([(Version(OWNER, 1, b"one"), "first"), (stranger, "second")])
+    assert ledger.rows()[0].state is KeyState.CREATED
 
 
 def test_missing_ledger_is_never_replaced(pki_directory):
@@ -106,7 +161,7 @@ def test_ledger_of_another_version_or_kind_is_refused(tmp_path):
 def test_claim_needs_a_proven_key(ledger):
     key = add(ledger, OWNER, Origin.HSM, b"spki", b"transport")
     with pytest.raises(RequestRefused, match="was not proven"):
-        ledger.claim([(key.id, claim("01"))])
+        ledger.claim([(key, claim("01"))])
     assert ledger.rows()[0].claim is None
 
 
@@ -114,34 +169,74 @@ def test_two_claims_never_share_a_serial_number(ledger):
     """Design section 7.1."""
     first = add(ledger, OWNER, Origin.DEVICE, b"one", b"", proven=True)
     second = add(ledger, Owner("OTHER", "ship", "station"), Origin.DEVICE, b"two", b"", proven=True)
-    ledger.claim([(first.id, claim("01"))])
+    ledger.claim([(first, claim("01"))])
     with pytest.raises(PkiError, match="UNIQUE"):
-        ledger.claim([(second.id, claim("01"))])
+        ledger.claim([(second, claim("01"))])
 
 
 def test_first_claim_stays(ledger):
     key = add(ledger, OWNER, Origin.DEVICE, b"one", b"", proven=True)
-    assert ledger.claim([(key.id, claim("01"))])[0].serial == "01"
-    assert ledger.claim([(key.id, claim("02"))])[0].serial == "01"
+    assert ledger.claim([(key, claim("01"))])[0].serial == "01"
+    assert ledger.claim([(key, claim("02"))])[0].serial == "01"
+
+
+def test_key_that_another_process_lost_after_its_proof_is_not_claimed_for(ledger, elsewhere):
+    """What was just proven is not read again before the claim, which looks for itself."""
+    (proven,) = proved(ledger, add(ledger, OWNER, Origin.HSM, b"one", b""))
+    elsewhere.retire(proven.id, Reason.CESSATION_OF_OPERATION, "scrapped")
+    with pytest.raises(RequestRefused, match="is lost"):
+        ledger.claim([(key, claim("01")) for key in ledger.known([version_of(proven)])])
+    assert ledger.known([version_of(proven)])[0].state is KeyState.LOST
+
+
+def test_key_that_another_process_lost_is_not_proven(ledger, elsewhere):
+    """What was just entered is looked at again before its proof is."""
+    key = add(ledger, OWNER, Origin.HSM, b"one", b"")
+    elsewhere.retire(key.id, Reason.CESSATION_OF_OPERATION, "scrapped")
+    with pytest.raises(RequestRefused, match="is lost"):
+        proved(ledger, key)
+    assert ledger.rows()[0].happened == {"key-lost"}
+
+
+def test_claim_of_another_process_stays_and_both_know_it(ledger, elsewhere):
+    """The quota's uses, the audit entries and the claim are those of the first."""
+    (proven,) = proved(ledger, add(ledger, OWNER, Origin.HSM, b"one", b""))
+    elsewhere.claim([(elsewhere.known([version_of(proven)])[0], claim("01"))])
+    entries = len(ledger.audit_entries())
+    assert ledger.claim([(ledger.known([version_of(proven)])[0], claim("02"))])[0].serial == "01"
+    assert len(ledger.audit_entries()) == entries
 
 
 def test_certificate_of_a_key_lost_meanwhile_is_not_kept(ledger):
     key = add(ledger, OWNER, Origin.DEVICE, b"one", b"", proven=True)
-    ledger.claim([(key.id, claim("01"))])
+    ledger.claim([(key, claim("01"))])
     ledger.retire(key.id, Reason.CESSATION_OF_OPERATION, "scrapped")
     with pytest.raises(RequestRefused, match="is lost"):
-        ledger.store([(key.id, b"der")])
+        ledger.store([(key, b"der")])
     assert ledger.rows()[0].revoked
 
 
 def test_full_disk_is_one_sentence(ledger):
     """Bad input: a full disk loses nothing and says so."""
-    with ledger._engine.connect() as connection:
+    with ledger.looking() as connection:
         pages = connection.exec_driver_sql("PRAGMA page_count").scalar()
         connection.exec_driver_sql(f"PRAGMA max_page_count = {pages}")
     with pytest.raises(PkiError, match="database or disk is full"):
         add(ledger, OWNER, Origin.HSM, bytes(100_000), b"")
     assert ledger.rows() == []
+
+
+def enter_and_fail(ledger: Ledger, connection: Connection) -> None:
+    ledger.audit(connection, "act", "subject")
+    connection.exec_driver_sql("INSERT INTO nowhere VALUES (1)")
+
+
+def proved(ledger: Ledger, key: KeyRecord) -> list[KeyRecord]:
+    return ledger.prove([(version_of(key), "evidence")])
+
+
+def version_of(key: KeyRecord) -> Version:
+    return Version(key.owner, key.version, key.spki)
 
 
 def claim(serial: str) -> ClaimRecord:

@@ -28,9 +28,9 @@ def spellings(secret: bytes) -> Iterator[bytes]:
     yield secret
     yield secret.hex().encode()
     yield secret.hex().upper().encode()
-    for offset in range(3):
-        encoded = base64.b64encode(bytes(offset) + secret)
-        yield encoded[4 if offset else 0 : -4]  # the ends depend on the neighbours
+    for offset, first in enumerate((0, 2, 3)):
+        encoded = base64.b64encode(bytes(offset) + secret).rstrip(b"=")
+        yield encoded[first : -1 if (offset + len(secret)) % 3 else None]  # the ends depend on the neighbours
     yield secret.decode("latin-1").encode("utf-16-le")
 
 
