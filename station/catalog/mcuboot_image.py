@@ -1,12 +1,17 @@
 """One MCUboot image, taken apart and verified: header, body, protected and unprotected TLVs, and not one byte more.
 
-The rule: whatever is not covered by hash and signature, or not understood, is refused.
-Ref: MCUboot "Image format"; bootutil/include/bootutil/image.h.
+The rule: whatever is not covered by hash and signature, or not understood, is refused. An encrypted image is hashed and
+signed before it is encrypted, and only the device can decrypt it: its hash TLV, which is what the signature covers, is
+taken as it stands, and that the ciphertext is the released one is shown by the manifest's SHA-256 alone.
+Ref: MCUboot "Image format", "Encrypted images"; bootutil/include/bootutil/image.h.
 """
 
 import hashlib
+import re
 import struct
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ec import ECDSA, EllipticCurvePublicKey
@@ -22,12 +27,24 @@ HEADER = struct.Struct("<IIHHIIBBHI")
 HEADER_SIZE = 32
 TLV = struct.Struct("<HH")
 UNPROTECTED, PROTECTED = 0x6907, 0x6908
-ENCRYPTED = 0x04 | 0x08
+AES_128, AES_256 = 0x04, 0x08
+"""Flags of the header: the body is encrypted, with a key of so many bits."""
 KEY_HASH, HASH, ECDSA_SIGNATURE, ED25519_SIGNATURE = 0x01, 0x10, 0x22, 0x24
-SECURITY_COUNTER, HARDWARE = 0x50, 0x00A0
-KNOWN_UNPROTECTED = frozenset({KEY_HASH, HASH, ECDSA_SIGNATURE, ED25519_SIGNATURE})
+RSA_2048, KEY_WRAP, ECIES_P256, ECIES_X25519 = 0x30, 0x31, 0x32, 0x33
+WRAPPED_KEYS: Mapping[int, Mapping[int, int]] = MappingProxyType(
+    {
+        RSA_2048: {AES_128: 256, AES_256: 256},
+        KEY_WRAP: {AES_128: 24, AES_256: 40},
+        ECIES_P256: {AES_128: 65 + 32 + 16, AES_256: 65 + 32 + 32},
+        ECIES_X25519: {AES_128: 32 + 32 + 16, AES_256: 32 + 32 + 32},
+    }
+)
+"""Length of each TLV that carries the image's key, wrapped for the device, by the flag of the header."""
+SECURITY_COUNTER, HARDWARE, SCHEMA = 0x50, 0x00A0, 0x00A1
+KNOWN_UNPROTECTED = frozenset({KEY_HASH, HASH, ECDSA_SIGNATURE, ED25519_SIGNATURE, *WRAPPED_KEYS})
 """Nothing signs the unprotected TLVs, so nothing else may stand there."""
-KNOWN_PROTECTED = frozenset({SECURITY_COUNTER, HARDWARE})
+KNOWN_PROTECTED = frozenset({SECURITY_COUNTER, HARDWARE, SCHEMA})
+SCHEMA_TEXT = re.compile(rb"[1-9][0-9]{0,3}")
 
 Tlvs = dict[int, bytes]
 
@@ -48,6 +65,8 @@ class McubootImage:
     digest: bytes
     protected: Tlvs
     unprotected: Tlvs
+    encrypted: bool = False
+    """The digest, which is over the plain image, could not be recomputed."""
 
     @property
     def security_counter(self) -> int:
@@ -60,21 +79,24 @@ class McubootImage:
         text = self.protected.get(HARDWARE, b"").rstrip(b"\0").decode("ascii", "replace")
         return tuple(name for name in text.split(",") if name)
 
+    @property
+    def schema(self) -> int:
+        """Return the version of the configuration's schema that the firmware reads: TLV 0x00A1, or 1."""
+        return int(self.protected.get(SCHEMA, b"1").rstrip(b"\0"))
+
 
 def parse_image(content: bytes) -> McubootImage:
     """Take an image apart and recompute its hash.
 
     Raises:
-        ImageFault: It is no image, has one byte too many or too few, is encrypted, or its hash differs.
+        ImageFault: It is no image, has one byte too many or too few, or its hash differs.
     """
     if len(content) < HEADER_SIZE:
         raise ImageFault("header", "shorter than an image header")
     magic, load_address, header, protected_size, body, flags, *version = HEADER.unpack_from(content)[:10]
     if magic != MAGIC:
         raise ImageFault("magic", "this is not an MCUboot image")
-    if flags & ENCRYPTED:
-        raise ImageFault("encryption", "encrypted images cannot be judged and are refused")
-    if flags or load_address or header < HEADER_SIZE:
+    if flags not in (0, AES_128, AES_256) or load_address or header < HEADER_SIZE:
         raise ImageFault("header", f"flags {flags:#x}, load address {load_address:#x} or header size is not supported")
     covered = header + body
     protected: Tlvs = {}
@@ -85,8 +107,12 @@ def parse_image(content: bytes) -> McubootImage:
     unprotected, end = _tlvs(content, covered, UNPROTECTED)
     if end != len(content):
         raise ImageFault("length", f"{len(content) - end} bytes after the end of the image")
-    digest = _checked_hash(content[:covered], protected, unprotected)
-    return McubootImage(_version(*version), digest, protected, unprotected)
+    _check_tlvs(protected, unprotected)
+    _check_encryption(unprotected, flags)
+    digest = unprotected[HASH]
+    if not flags and digest != hashlib.sha256(content[:covered]).digest():
+        raise ImageFault("hash", "the SHA-256 in the image is not that of its content")
+    return McubootImage(_version(*version), digest, protected, unprotected, encrypted=bool(flags))
 
 
 def _version(major: int, minor: int, revision: int, build: int) -> str:
@@ -120,18 +146,27 @@ def _tlv(rest: bytes) -> tuple[int, bytes]:
     return kind, rest[TLV.size : TLV.size + size]
 
 
-def _checked_hash(covered: bytes, protected: Tlvs, unprotected: Tlvs) -> bytes:
+def _check_tlvs(protected: Tlvs, unprotected: Tlvs) -> None:
     strange = (unprotected.keys() - KNOWN_UNPROTECTED) | (protected.keys() - KNOWN_PROTECTED)
     if strange:
         raise ImageFault("TLV", f"{min(strange):#06x} is not known and refused")
     if len(protected.get(SECURITY_COUNTER, b"1234")) != 4:
         raise ImageFault("anti-rollback counter", "not four bytes long")
-    if HASH not in unprotected:
+    if not SCHEMA_TEXT.fullmatch(protected.get(SCHEMA, b"1").rstrip(b"\0")):
+        raise ImageFault("configuration schema", "not a number from 1 to 9999")
+    if len(unprotected.get(HASH, b"")) != hashlib.sha256().digest_size:
         raise ImageFault("hash", "the image has no SHA-256")
-    digest = hashlib.sha256(covered).digest()
-    if unprotected[HASH] != digest:
-        raise ImageFault("hash", "the SHA-256 in the image is not that of its content")
-    return digest
+
+
+def _check_encryption(unprotected: Tlvs, flag: int) -> None:
+    """Hold the header's flag and the wrapped key against each other; the key itself only the device can unwrap."""
+    found = sorted(unprotected.keys() & WRAPPED_KEYS.keys())
+    if not flag and found:
+        raise ImageFault("encryption", f"{found[0]:#06x} carries a key, but the header says that nothing is encrypted")
+    if flag and len(found) != 1:
+        raise ImageFault("encryption", f"{len(found)} TLVs carry the key of an encrypted image instead of one")
+    if flag and len(unprotected[found[0]]) != WRAPPED_KEYS[found[0]][flag]:
+        raise ImageFault("encryption", f"{found[0]:#06x} is not as long as a key of the header's kind")
 
 
 def verify_signature(image: McubootImage, key: PublicKey) -> None:
@@ -157,3 +192,19 @@ def _verify(key: PublicKey, signature: bytes, digest: bytes) -> None:
         key.verify(signature, digest)
     else:
         key.verify(signature, digest, ECDSA(Prehashed(SHA256())))
+
+
+def with_wrong_signature(content: bytes) -> bytes:
+    """Return a signed image with one bit of its signature changed: what an attacker could write, and no device may run.
+
+    Everything else stays true, so that a bootloader refuses it for its signature or not at all.
+
+    Raises:
+        ImageFault: It is no image, or bears no signature.
+    """
+    image = parse_image(content)
+    signature = image.unprotected.get(ECDSA_SIGNATURE) or image.unprotected.get(ED25519_SIGNATURE)
+    if not signature:
+        raise ImageFault("signature", "not signed")
+    last = content.rindex(signature) + len(signature) - 1
+    return content[:last] + bytes([content[last] ^ 1]) + content[last + 1 :]

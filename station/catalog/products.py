@@ -1,40 +1,61 @@
-"""Products: what the rating plate says, and how this hardware is spoken to. One directory of TOML files."""
+"""Products: what the rating plate says, and how this hardware is spoken to. One directory each, one TOML file in it."""
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, fields
+from datetime import date
 from enum import StrEnum
-from pathlib import Path
+from hashlib import sha256
 
+from station.catalog.acceptance import Acceptance
+from station.catalog.conformity import EvidenceRule, PaperRule, paper_problems
+from station.catalog.credentials import BY_CERTIFICATE, Credential, PasswordSetting, credential_problems
+from station.catalog.hardware import (
+    FIRMWARE,
+    VARIANT,
+    Hardware,
+    Identifiers,
+    Reports,
+    outlet_problems,
+    revision_problems,
+    variant,
+)
+from station.catalog.labels import InsideSecret
+from station.catalog.modem import Modem
+from station.catalog.parts import SEAL, ComponentRule, Metering, part_problems
+from station.catalog.settings import Setting
+from station.catalog.shipping import EndpointSwitch, Refusals, Residue, shipping_problems
+from station.catalog.source import Source
 from station.errors import ConfigError
-from station.model import Connector, Environment
-from station.strict import parse, read_toml
+from station.identifiers import Kind
+from station.identifiers import parse as parse_identifier
+from station.model import Connector, Environment, OcppVersion
+from station.strict import parse, shown, toml_table
 
-SECURITY_PROFILE = 3
-"""TLS with client certificates; recipes set no passwords, which profile 2 would need."""
-LETTER = re.compile(r"[A-Z0-9]{1,4}")
+NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
+OUR_NAME = re.compile(r"[a-z][a-z0-9_]{0,49}")
+"""A configuration parameter or feature flag, as we call it."""
+DEVICE_KEY = re.compile(r"[!-~]{1,128}")
+DEVICE_PATH = re.compile(r"/[!-~]{1,126}")
+MESSAGE = re.compile(r"[A-Z][A-Za-z0-9]{2,39}")
+"""An OCPP action."""
+LONGEST_VENDOR = {OcppVersion.V16: 20, OcppVersion.V201: 50, OcppVersion.V21: 50}
+LONGEST_MODEL = 20
+"""In the BootNotification of every version."""
+LONGEST_RATING = 60
+LONGEST_TIME = 3600.0
+YEARS = range(2024, 2101)
+"""Years in which a support period can end."""
+NEEDED = ("ocpp_url", "ocpp_identity")
+"""Configuration names without which a device can't be brought into service."""
 
 
-class SettingType(StrEnum):
-    """How a configuration value is laid down in the device's settings."""
+class FlagType(StrEnum):
+    """What values a feature flag takes."""
 
-    TEXT = "text"
-    INTEGER = "integer"
-    """Four bytes, little-endian, as Zephyr's settings hold an int."""
-    BOOLEAN = "boolean"
-    """One byte, 0 or 1."""
-
-
-@dataclass(frozen=True)
-class Setting:
-    """Where one of our configuration names lives on the device."""
-
-    key: str
-    type: SettingType = SettingType.TEXT
-    secret: bool = False
-    """Never read back and never recorded."""
-    longest: int = 512
-    """Longest value in bytes that the device takes."""
+    SWITCH = "switch"
+    """`on` or `off`."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +65,22 @@ class Files:
     anchors: str
     chain_test: str
     chain_ship: str
+    update_anchor: str = ""
+    """The manufacturer's root that signs updates; empty where only the bootloader holds it."""
+    v2g_anchors: str = ""
+    """Roots of vehicles' chains; empty for hardware that does not speak ISO 15118."""
+    mo_anchors: str = ""
+    """Roots of mobility operators' contracts."""
+
+    def __post_init__(self) -> None:
+        """Refuse what is no path on a device, and anchors that a chain would overwrite."""
+        paths = {entry.name: getattr(self, entry.name) for entry in fields(self) if getattr(self, entry.name)}
+        problems = [f"{name}: must be a path such as /lfs/x.pem" for name in paths if not _is_path(paths[name])]
+        problems += [
+            f"{name}: is the file of the anchors" for name in paths if name != "anchors" and paths[name] == self.anchors
+        ]
+        if problems:
+            raise ValueError(*problems)
 
     def chain(self, environment: Environment) -> str:
         """Return the path of the certificate chain of an environment."""
@@ -77,8 +114,8 @@ NOT_SHOWN = {
 
 
 @dataclass(frozen=True)
-class RenewalPlan:
-    """Whether the renewal of the certificate is rehearsed on the line (F-D9)."""
+class Rehearsal:
+    """Whether what a CPMS will do years later is rehearsed on the line (F-D9, P09)."""
 
     performed: bool = True
     reason: str = ""
@@ -87,7 +124,7 @@ class RenewalPlan:
     def __post_init__(self) -> None:
         """Refuse a rehearsal that is left out without a reason."""
         if self.performed == bool(self.reason.strip()):
-            raise ValueError("renewal: 'reason' must say why it is not performed, and is for nothing else")
+            raise ValueError("'reason' must say why it is not performed, and is for nothing else")
 
 
 @dataclass(frozen=True)
@@ -110,6 +147,12 @@ class Limits:
     ship_watch: float = 2.0
     """How long the test endpoint is watched for attempts after the unit was seen at the ship endpoint."""
 
+    def __post_init__(self) -> None:
+        """Refuse times that no line can wait for."""
+        wrong = [entry.name for entry in fields(self) if not 0 < getattr(self, entry.name) <= LONGEST_TIME]
+        if wrong:
+            raise ValueError(*(f"{name}: must be above 0 and at most {LONGEST_TIME:g} s" for name in wrong))
+
 
 @dataclass(frozen=True)
 class Product:
@@ -120,32 +163,87 @@ class Product:
     vendor: str
     model: str
     driver: str
-    hardware: tuple[str, ...]
-    ocpp_version: str
+    hardware: tuple[Hardware, ...]
+    ocpp_version: OcppVersion
     security_profile: int
     files: Files
     configuration: Mapping[str, Setting]
     connector: tuple[Connector, ...]
     ratings: Mapping[str, str]
+    """What the rating plate says, in its order."""
+    support_until: date
+    """End of the support period, up to which updates and the anchors they need must work."""
     abilities: Abilities = Abilities()
-    renewal: RenewalPlan = RenewalPlan()
+    renewal: Rehearsal = Rehearsal()
+    """Of the unit's certificate."""
+    anchor_replacement: Rehearsal = Rehearsal()
+    """Of a root that it trusts, over OCPP."""
+    endpoint: EndpointSwitch = field(default_factory=EndpointSwitch)
+    """How it is told where it will live."""
+    refusals: Refusals = field(default_factory=Refusals)
+    """What it is proven to refuse by itself."""
+    residue: Residue = field(default_factory=Residue)
+    modem: Modem = field(default_factory=Modem)
+    acceptance: Acceptance = field(default_factory=Acceptance)
+    """What its units prove over OCPP, beyond what all units prove."""
     seal: Seal = Seal()
     limits: Limits = Limits()
-    security_counter: str = ""
-    """Device setting that shows the bootloader's anti-rollback counter; empty where the hardware shows none."""
+    reports: Reports = field(default_factory=Reports)
+    identifiers: Identifiers = field(default_factory=Identifiers)
+    component: tuple[ComponentRule, ...] = ()
+    """Parts whose serial number or lot is recorded with the unit (F-I1)."""
+    metering: Metering = field(default_factory=Metering)
+    """How the meters of the outlets are read and proven (F-I3, F-I4)."""
+    credentials: tuple[Credential, ...] = (Credential.CLIENT_CERTIFICATE,)
+    password: PasswordSetting = field(default_factory=PasswordSetting)
+    inside: InsideSecret = field(default_factory=InsideSecret)
+    """Where it keeps the secret that its owner finds on paper inside."""
+    required_messages: tuple[str, ...] = ()
+    """OCPP messages that the unit must have sent by the end of its acceptance."""
+    flags: Mapping[str, FlagType] = field(default_factory=dict)
+    """Every feature flag that the firmware has, and no other."""
+    configuration_schema: int = 1
+    """Version of the configuration's names and values on the device; the firmware says which it knows."""
+    gtin: str = ""
+    """Its number in trade (GS1), 8, 12, 13 or 14 digits; empty where it has none."""
+    paper: tuple[PaperRule, ...] = ()
+    """Documents that stand behind each unit: declarations, type-examination certificates."""
+    evidence: tuple[EvidenceRule, ...] = ()
+    """Which checks of the record speak for which clauses of regulations."""
     digest: str = ""
     """SHA-256 of the file; set when it is read."""
 
     def __post_init__(self) -> None:
-        """Refuse connector lists that label, device and CPMS would read differently (F-G7)."""
-        numbers = [connector.evse for connector in self.connector]
-        if numbers != list(range(1, len(numbers) + 1)):
-            raise ValueError(f"connector: evse numbers must be 1, 2, 3 …, not {numbers}")
-        letters = [connector.letter for connector in self.connector]
-        if len(set(letters)) != len(letters) or not all(LETTER.fullmatch(letter) for letter in letters):
-            raise ValueError(f"connector: letters must be different and of A-Z and 0-9, not {letters}")
-        if self.security_profile != SECURITY_PROFILE:
-            raise ValueError(f"security_profile must be {SECURITY_PROFILE}, not {self.security_profile}")
+        """Refuse what the types can't: all of it at once."""
+        problems = tuple(_problems(self))
+        if problems:
+            raise ValueError(*problems)
+
+    @property
+    def revisions(self) -> tuple[str, ...]:
+        """Return the names of the hardware revisions it is built on."""
+        return tuple(hardware.revision for hardware in self.hardware)
+
+    @property
+    def security_counter(self) -> str:
+        """Return the device setting that shows the anti-rollback counter; empty where the hardware shows none."""
+        return self.reports.security_counter
+
+    @property
+    def variant(self) -> dict[str, str]:
+        """Return what its hardware shows of the variant: device setting -> value (F-A5)."""
+        keys = {name: getattr(self.reports, name) for name in VARIANT}
+        return {keys[name]: value for name, value in variant(self.connector, self.identifiers).items() if keys[name]}
+
+    @property
+    def captures(self) -> bool:
+        """Tell whether a unit bears numbers or has parts that the record must have."""
+        return bool(self.identifiers.read.each or self.metering.keys or any(part.required for part in self.component))
+
+    @property
+    def words(self) -> dict[str, str]:
+        """Return what operators call those device settings."""
+        return {getattr(self.reports, name): words for name, words in VARIANT.items() if getattr(self.reports, name)}
 
     @property
     def not_shown(self) -> tuple[str, ...]:
@@ -153,34 +251,114 @@ class Product:
         shown = tuple(text for name, text in NOT_SHOWN.items() if not getattr(self.abilities, name))
         if not self.renewal.performed:
             shown = (*shown, f"The renewal of the certificate was not rehearsed: {self.renewal.reason}")
-        return shown if self.security_counter else (*shown, "The hardware does not show its anti-rollback counter.")
+        if not self.anchor_replacement.performed:
+            why = self.anchor_replacement.reason
+            shown = (*shown, f"The replacement of trust anchors over OCPP was not rehearsed: {why}")
+        shown = (*shown, *self.acceptance.sentences)
+        shown = (*shown, *self.refusals.not_shown)
+        if self.password.key and self.security_profile == BY_CERTIFICATE:
+            shown = (*shown, "The OCPP password was written and not proven: the unit logs in with its certificate.")
+        if not self.security_counter:
+            shown = (*shown, "The hardware does not show its anti-rollback counter.")
+        if self.identifiers.macs and not self.identifiers.read.mac:
+            shown = (*shown, "The hardware does not show its network addresses.")
+        unseen = [words for name, words in (VARIANT | FIRMWARE).items() if not getattr(self.reports, name)]
+        return (*shown, f"The hardware does not show: {', '.join(unseen)}.") if unseen else shown
 
 
-def load_product(directory: Path, name: str) -> Product:
-    """Read `products/<name>.toml`.
+def _problems(product: Product) -> Iterator[str]:
+    yield from _name_problems(product)
+    yield from outlet_problems(product.connector)
+    yield from part_problems(product.component, product.connector)
+    yield from _metering_problems(product)
+    yield from revision_problems(product.hardware)
+    yield from credential_problems(
+        product.security_profile, product.credentials, product.password, renewal=product.renewal.performed
+    )
+    if bool(product.flags) != bool(product.reports.flags):
+        yield "flags: [flags] and reports.flags belong together: the complete set, and the setting that shows it"
+    yield from _configuration_problems(product)
+    yield from shipping_problems(product.endpoint, product.ocpp_version)
+    yield from paper_problems(product.paper, product.evidence)
+    yield from _gtin_problems(product.gtin)
+
+
+def _gtin_problems(gtin: str) -> Iterator[str]:
+    try:
+        if gtin:
+            parse_identifier(Kind.GTIN, gtin)
+    except ValueError as error:
+        yield f"gtin: {error}"
+
+
+def _metering_problems(product: Product) -> Iterator[str]:
+    """Tell what is declared of meters and seals that the station could not prove, or would not ask for."""
+    signing = product.identifiers.meter_public_keys
+    if signing and not any(outlet.meter for outlet in product.connector):
+        yield "identifiers: meter_public_keys: no connector has a meter"
+    elif signing and not product.metering.public_key:
+        yield "metering: public_key and reading are needed: each meter's key is proven (identifiers.meter_public_keys)"
+    if product.metering.keys and not product.metering.serial:
+        yield "metering: serial is needed: a reading without the meter's number proves nothing"
+    seals = sum(part.kind == SEAL and part.required for part in product.component)
+    if seals != product.identifiers.seals:
+        yield f"component: {product.identifiers.seals} required ones of kind '{SEAL}' are expected, not {seals}"
+
+
+def _name_problems(product: Product) -> Iterator[str]:
+    if not NAME.fullmatch(product.name):
+        yield "name: must be 1 to 40 lower-case letters, digits and hyphens"
+    for key in ("revision", "configuration_schema"):
+        if not 1 <= getattr(product, key) <= 9999:
+            yield f"{key}: must be 1 to 9999, not {getattr(product, key)}"
+    if product.support_until.year not in YEARS:
+        yield f"support_until: must be a date from {YEARS[0]} to {YEARS[-1]}, not {product.support_until}"
+    limits = {"vendor": LONGEST_VENDOR[product.ocpp_version], "model": LONGEST_MODEL}
+    for key, longest in limits.items():
+        if not _is_text(getattr(product, key), longest):
+            yield f"{key}: must be 1 to {longest} printable characters ({product.ocpp_version})"
+    yield from _text_problems(product)
+
+
+def _text_problems(product: Product) -> Iterator[str]:
+    for name, value in product.ratings.items():
+        if not _is_text(name, LONGEST_RATING) or not _is_text(value, LONGEST_RATING):
+            yield f"ratings: {shown(name)}: name and value must be 1 to {LONGEST_RATING} printable characters"
+    for message in product.required_messages:
+        if not MESSAGE.fullmatch(message):
+            yield f"required_messages: {shown(message)} is no OCPP message, such as StatusNotification"
+
+
+def _configuration_problems(product: Product) -> Iterator[str]:
+    for name in NEEDED:
+        if name not in product.configuration or not product.configuration[name].key:
+            yield f"configuration: '{name}' must have a key: without it the device can't be brought into service"
+    for name in (*product.configuration, *product.flags):
+        if not OUR_NAME.fullmatch(name):
+            yield f"{shown(name)} must be a name of lower-case letters, digits and underscores"
+    keys = (product.password.key, product.inside.key, *(setting.key for setting in product.configuration.values()))
+    for key, count in Counter(filter(None, keys)).items():
+        if count > 1:
+            yield f"configuration: {count} names share the device's key '{key}'"
+
+
+def _is_text(value: str, longest: int) -> bool:
+    return 0 < len(value) <= longest and value.isprintable() and value.strip() == value
+
+
+def _is_path(value: str) -> bool:
+    return DEVICE_PATH.fullmatch(value) is not None
+
+
+def load_product(source: Source, name: str) -> Product:
+    """Read `products/<name>/product.toml`.
 
     Raises:
         ConfigError: The file is wrong; names the key path.
     """
-    path = directory / "products" / f"{name}.toml"
-    table, digest = read_toml(path)
-    product = parse(Product, table | {"digest": digest}, str(path))
+    path = f"products/{name}/product.toml"
+    raw = source.read(path)
+    product = parse(Product, toml_table(raw, path) | {"digest": sha256(raw).hexdigest()}, path)
     if product.name != name:
-        raise ConfigError(f"{path}: name: '{product.name}' differs from the file's name")
+        raise ConfigError(f"{path}: name: '{product.name}' differs from the directory's name")
     return product
-
-
-def encode(setting: Setting, value: str) -> bytes:
-    """Lay a configuration value down as the device wants it.
-
-    Raises:
-        ValueError: The value does not fit the setting's type or length.
-    """
-    if setting.type is SettingType.INTEGER:
-        return int(value).to_bytes(4, "little", signed=True)
-    if setting.type is SettingType.BOOLEAN:
-        return {"true": b"\x01", "false": b"\x00"}[value]
-    raw = value.encode()
-    if len(raw) > setting.longest or any(byte < 0x20 for byte in raw):
-        raise ValueError(f"longer than {setting.longest} bytes or with control characters")
-    return raw

@@ -13,8 +13,9 @@ from imgtool.image import VerifyResult
 
 from fixtures.charger import der
 from fixtures.charger.image import BootPolicy, parse, verify
-from fixtures.firmware import BAD, KEYS, PUBLIC_KEY, Recipe, build_release, sign
-from station.catalog.firmware import ImageRule, check_image, load_release
+from fixtures.firmware import BAD, KEYS, PUBLIC_KEY, Recipe, build_release, publish, sign
+from station.catalog.firmware import ImageRule, Release, check_image, load_release
+from station.catalog.source import Folder
 from station.errors import ConfigError
 
 SIZE = 4096
@@ -24,14 +25,19 @@ HEADER = 0x200
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A good release."""
-    folder = tmp_path_factory.mktemp("good")
+    folder = tmp_path_factory.mktemp("catalog") / "firmware" / "ac22-1.4.0"
     build_release(folder, Recipe(size=SIZE))
     return folder
 
 
+def loaded(manifest: Path) -> Release:
+    """Read the release of a manifest as the catalogue that it lies in would."""
+    return load_release(Folder(manifest.parents[2]), manifest.parent.name)
+
+
 @pytest.fixture(scope="module")
 def rule(folder: Path) -> ImageRule:
-    return load_release(folder / "release.toml").image[0]
+    return loaded(folder / "release.toml").image[0]
 
 
 def truthful(rule: ImageRule, content: bytes) -> ImageRule:
@@ -59,8 +65,8 @@ def retold(content: bytes, protected: bytes = b"", unprotected: bytes = b"") -> 
 @pytest.mark.parametrize("key", KEYS)
 def test_a_released_image_passes(tmp_path: Path, key: str) -> None:
     """Also the bootloader of the simulated charger, which shares no code with the station, takes it."""
-    manifest = build_release(tmp_path, Recipe(size=SIZE, key=key))
-    rule = load_release(manifest).image[0]
+    manifest = build_release(tmp_path / "firmware" / "ac22-1.4.0", Recipe(size=SIZE, key=key))
+    rule = loaded(manifest).image[0]
     found = check_image(rule.path.read_bytes(), rule)
     assert (found.version, found.security_counter, found.hardware) == ("1.4.0", 2, ("rev-b",))
     image = parse(rule.path.read_bytes())
@@ -70,6 +76,7 @@ def test_a_released_image_passes(tmp_path: Path, key: str) -> None:
 
 REASONS = {
     "wrong-key": "key hash",
+    "wrong-signature": "signature",
     "unsigned": "signature",
     "truncated": "length",
     "garbage": "magic",
@@ -82,7 +89,8 @@ REASONS = {
 @pytest.mark.parametrize("bad", BAD)
 def test_a_bad_image_is_refused_for_its_reason(tmp_path: Path, bad: str) -> None:
     """The manifest tells the truth about the bad file, so the digest of the file is no help."""
-    rule = load_release(build_release(tmp_path, Recipe(size=SIZE, bad=bad))).image[0]
+    name = "ac22-0.9.0" if bad == "old-version" else "ac22-1.4.0"
+    rule = loaded(build_release(tmp_path / "firmware" / name, Recipe(size=SIZE, bad=bad))).image[0]
     assert refusal(rule.path.read_bytes(), rule).startswith(REASONS[bad])
 
 
@@ -108,13 +116,6 @@ def test_the_file_must_be_the_one_of_the_manifest(rule: ImageRule) -> None:
     assert refusal(content[:-1] + bytes([content[-1] ^ 1]), rule).startswith("file digest")
 
 
-@pytest.mark.parametrize("flag", [0x04, 0x08])
-def test_encrypted_images_are_refused(rule: ImageRule, flag: int) -> None:
-    content = bytearray(rule.path.read_bytes())
-    content[16] |= flag
-    assert refusal(bytes(content), truthful(rule, content)).startswith("encryption")
-
-
 @pytest.mark.parametrize(("at", "value"), [(16, 0x10), (16, 0x20), (4, 1), (8, 0)])
 def test_headers_that_mean_something_else_are_refused(rule: ImageRule, at: int, value: int) -> None:
     """Not bootable, loaded to RAM, a load address, a header without room for itself."""
@@ -124,7 +125,7 @@ def test_headers_that_mean_something_else_are_refused(rule: ImageRule, at: int, 
 
 
 @pytest.mark.parametrize(
-    ("area", "kind"), [("protected", 0x40), ("protected", 0xA1), ("unprotected", 0x50), ("unprotected", 0xA0)]
+    ("area", "kind"), [("protected", 0x40), ("protected", 0xA2), ("unprotected", 0x50), ("unprotected", 0xA0)]
 )
 def test_tlvs_that_nobody_signed_or_understands_are_refused(rule: ImageRule, area: str, kind: int) -> None:
     """A dependency, a vendor's field; a counter and a hardware name outside of what the signature covers."""
@@ -182,39 +183,52 @@ SPOILED = {
     'hardware = ["rev-b"]': ('hardware = "rev-b"', "image[0]: hardware: a list is expected"),
     "security_counter = 2": ('security_counter = "2"', "image[0]: security_counter: int is expected"),
     "slot_size = 524288": ("slot_size = 0", "slot_size"),
-    'product = "ac22"': ("", "release: key 'product' is missing"),
+    "schema_max = 1": ("schema_max = 0", "configuration: schema_min and schema_max must be from 1"),
+    "number = 0": ("number = 4", "image[0]: number: must be from 0 to 3"),
+    'role = "bootloader"\nversion': (
+        'role = "modem"\nversion',
+        "reported[0]: role: devices tell of their bootloader only",
+    ),
+    'version = "1.4.0+9999"': ('version = "latest"', "rollback: version: 'latest' is not of the form"),
+    'sbom = "application.cdx.json"': ('sbom = "none.json"', "image[0]: sbom:"),
+    "[rollback]": ("[roleback]", "unknown key 'roleback'; did you mean 'rollback'?"),
+    'products = ["ac22", "ac22-basic", "ac22-password", "ac22-volt"]': ("", "release: key 'products' is missing"),
     "[[image]]": ("[[images]]", "unknown key 'images'; did you mean 'image'?"),
     'file = "ac22': ('file = "../ac22', "must be a file beside the manifest"),
     f'public_key = "{PUBLIC_KEY}"': ('public_key = "none.pem"', "image[0]: public_key:"),
 }
 
 
+def written(catalogue: Path, folder: Path, manifest: str) -> Path:
+    """Put a release with a changed manifest into another catalogue."""
+    other = publish(folder, catalogue)
+    (other / "release.toml").write_text(manifest)
+    return other / "release.toml"
+
+
 @pytest.mark.parametrize("line", SPOILED)
-def test_a_manifest_with_a_mistake_names_file_key_and_word(folder: Path, line: str) -> None:
+def test_a_manifest_with_a_mistake_names_file_key_and_word(folder: Path, tmp_path: Path, line: str) -> None:
     spoiled, message = SPOILED[line]
     text = (folder / "release.toml").read_text()
     assert line in text
-    path = folder / "spoiled.toml"
-    path.write_text(text.replace(line, spoiled, 1))
+    path = written(tmp_path, folder, text.replace(line, spoiled, 1))
     with pytest.raises(ConfigError) as caught:
-        load_release(path)
-    assert str(path) in caught.value.message
+        loaded(path)
+    assert "firmware/ac22-1.4.0/release.toml" in caught.value.message
     assert message in caught.value.message
 
 
 def test_a_key_of_another_kind_is_refused(folder: Path, tmp_path: Path) -> None:
     """Only public keys, only P-256 and Ed25519: a private key has no place on a line."""
-    (folder / "wrong.pem").write_text((folder / "signing" / "release.key.pem").read_text())
-    path = folder / "private.toml"
-    path.write_text((folder / "release.toml").read_text().replace(PUBLIC_KEY, "wrong.pem"))
+    path = written(tmp_path, folder, (folder / "release.toml").read_text().replace(PUBLIC_KEY, "wrong.pem"))
+    (path.parent / "wrong.pem").write_text((folder / "signing" / "release.key.pem").read_text())
     with pytest.raises(ConfigError, match="must be an ECDSA P-256 or Ed25519 public key"):
-        load_release(path)
+        loaded(path)
 
 
 def test_another_pinned_key_is_another_release(folder: Path, tmp_path: Path) -> None:
     """The digest that a recipe's approval covers changes with the key, though the manifest does not."""
-    for name in ("release.toml", PUBLIC_KEY):
-        (tmp_path / name).write_bytes((folder / name).read_bytes())
-    before = load_release(tmp_path / "release.toml").digest
-    KEYS["ecdsa-p256"]().export_public(str(tmp_path / PUBLIC_KEY))
-    assert load_release(tmp_path / "release.toml").digest != before
+    copy = publish(folder, tmp_path)
+    before = loaded(copy / "release.toml").digest
+    KEYS["ecdsa-p256"]().export_public(str(copy / PUBLIC_KEY))
+    assert loaded(copy / "release.toml").digest != before
