@@ -8,6 +8,7 @@ import sqlite3
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -15,12 +16,14 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Engine, create_engine, event, func, make_url, select
+from sqlalchemy import Connection, Engine, Select, bindparam, create_engine, event, func, inspect, make_url, select
 from sqlalchemy.exc import DatabaseError, InterfaceError, InternalError, OperationalError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
 
 from station.errors import Service, ServiceError
+from station.records.log_form import Form, forms
+from station.records.log_hook import append_noted, sound_log, watch
 from station.records.tables import Numbered
 
 PRAGMAS = (
@@ -40,6 +43,9 @@ FAULTS = (
     ("SQLITE_IOERR", "the disk reports an error", "Stop the station and check its disk."),
 )
 """What SQLite's result codes mean to the person in front of the station."""
+LOOKED_THROUGH = 64 << 20
+"""Bytes: a database up to this size is looked through whenever it is opened. A larger one would cost each command
+minutes; its damage shows where it is read, and in every backup, which is looked through whole."""
 LOST = (OperationalError, InternalError, InterfaceError, PoolTimeout)
 """Errors of the database, as opposed to statements that it rightly refuses."""
 
@@ -67,6 +73,7 @@ class Database:
         self._patience = patience
         self._after_commit = after_commit
         self._writer = threading.Lock()
+        self._forms: dict[str, Form] = {}
 
     @contextmanager
     def write(self) -> Iterator[Session]:
@@ -81,6 +88,8 @@ class Database:
         try:
             with translated(self.url), Session(self.engine) as session, session.begin():
                 yield session
+                session.flush()
+                self._log(session)
         finally:
             self._writer.release()
         self._after_commit()
@@ -97,13 +106,22 @@ class Database:
 
     def append(self, session: Session, *rows: RowT) -> RowT:
         """Add rows of one table under the station's next numbers, and return the last."""
-        kind = type(rows[0])
-        last = session.scalar(select(func.max(kind.sequence)).where(kind.station == self.station)) or 0
+        kind: Any = type(rows[0])
+        last = session.scalar(_last_number(kind), {"station": self.station}) or 0
         for sequence, row in enumerate(rows, last + 1):
             row.station, row.sequence = self.station, sequence
         session.add_all(rows)
         session.flush()
         return rows[-1]
+
+    def _log(self, session: Session) -> None:
+        """Add to the log what the session wrote (F-K3)."""
+        if self.engine.dialect.name != "sqlite":
+            return
+        connection: Any = session.connection().connection.driver_connection
+        self._forms = self._forms or forms(connection)
+        with sound_log():
+            append_noted(connection, self._forms)
 
     def check(self) -> None:
         """Check that the schema is this version's and the file is sound.
@@ -124,6 +142,13 @@ class Database:
     def close(self) -> None:
         """Let go of all connections."""
         self.engine.dispose()
+
+
+@cache
+def _last_number(kind: type[Numbered]) -> Select[Any]:
+    """Return the query for a station's last number in a table; made once, as each row that is written asks it."""
+    columns = inspect(kind).local_table.c
+    return select(func.max(columns.sequence)).where(columns.station == bindparam("station"))
 
 
 @contextmanager
@@ -164,6 +189,11 @@ def upgrade(url: str) -> None:
             engine.dispose()
 
 
+def newest_schema() -> str:
+    """Return the schema that this version of the software needs."""
+    return str(_scripts().get_current_head())
+
+
 def migration_config(connection: Connection) -> Config:
     """Return Alembic's configuration for a connection that is in a transaction, with foreign keys off."""
     config = Config()
@@ -186,6 +216,7 @@ def _prepare(connection: sqlite3.Connection, pragmas: tuple[str, ...]) -> None:
     connection.isolation_level = None
     for pragma in pragmas:
         connection.execute(f"PRAGMA {pragma}")
+    watch(connection)
 
 
 def _begin(connection: Connection) -> None:
@@ -196,9 +227,11 @@ def _begin(connection: Connection) -> None:
 def _check_soundness(connection: Connection, url: str) -> None:
     if connection.dialect.name != "sqlite":
         return
-    found = connection.exec_driver_sql("PRAGMA quick_check(1)").scalar_one()
-    if found != "ok":
-        raise _database_error(f"{url}: the database is damaged ({found})", "Restore the last backup.")
+    pages, size = (connection.exec_driver_sql(f"PRAGMA {what}").scalar_one() for what in ("page_count", "page_size"))
+    if pages * size <= LOOKED_THROUGH:
+        found = connection.exec_driver_sql("PRAGMA quick_check(1)").scalar_one()
+        if found != "ok":
+            raise _database_error(f"{url}: the database is damaged ({found})", "Restore the last backup.")
     mode = connection.exec_driver_sql("PRAGMA journal_mode").scalar_one()
     if mode != "wal":
         message = f"{url}: the file system does not allow a write-ahead log"

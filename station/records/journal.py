@@ -6,15 +6,19 @@ Nothing is read from here to continue a run: an interrupted run is closed ABORTE
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import exists, func, select
 from sqlalchemy.orm import Session, aliased
 
 from station.clock import utc_now
-from station.errors import Defect, UnitError
+from station.errors import ConfigError, Defect, Interlocked, UnitError
 from station.model import Measurement, Outcome
 from station.records import tables
+from station.records.bundles import refusal_in
 from station.records.canonical import canonical, sentence
-from station.records.orders import Section, reserve
+from station.records.ending import end_after_failure
+from station.records.live import live_run, run_of
+from station.records.orders import Section, check, open_order, reserve
+from station.records.routing import begin, counts_after, reworked_after
 from station.records.rows import Attempts
 from station.records.values import RowRef, RunRef, RunRequest, StepRef, StepResult, check_fault
 
@@ -27,16 +31,35 @@ class Journal(Section):
 
         Raises:
             UnitError: The unit may not be built under this serial; the refusal is recorded as an event.
+            Interlocked: Routing does not let it begin now; whoever waits for it tries again, so it is no event here.
+            ConfigError: What the order builds was withdrawn, or is below the minimum.
         """
         try:
             with self.database.write() as session:
-                unit = reserve(session, request)
-                _refuse_second_run(session, unit)
-                return self.database.append(session, _run_row(session, unit, request)).ref
+                order = open_order(session, request.order)
+                known = check(session, order, request.serial, request.hardware_uid)
+                if known is not None:
+                    _refuse_second_run(session, known)
+                unit = known.serial if known else reserve(session, order, request)
+                begin(session, unit, request, self.database.station)
+                run = _run_row(unit, order, request)
+                _refuse_restricted(session, run)
+                return self.database.append(session, run).ref
         except UnitError as refusal:
             body = {"serial": request.serial, "slot": request.slot, "order": request.order, "reason": refusal.message}
-            self.event("run-refused", request.hardware_uid, body | {"defect": refusal.defect.value})
+            self.event("run-refused", request.hardware_uid, body | {"defect": refusal.defect.value}, request.operator)
             raise
+
+    def interlock(self, request: RunRequest) -> Interlocked | None:
+        """Return what keeps a run from beginning now, and change nothing: for whoever waits until it is gone."""
+        with self.database.read() as session:
+            unit = session.scalar(select(tables.Unit).where(tables.Unit.hardware_uid == request.hardware_uid))
+            try:
+                open_order(session, request.order)
+                begin(session, unit.serial if unit else "", request, self.database.station)
+            except Interlocked as found:
+                return found
+        return None
 
     def start_step(self, run: RunRef, position: int, name: str, attempt: int) -> StepRef:
         """Record durably that a step is about to act, and return the attempt's id.
@@ -75,7 +98,7 @@ class Journal(Section):
     def evidence(self, run: RunRef, step: str) -> StepRef | None:
         """Return the latest attempt that passed a step for the same unit, hardware, recipe and firmware before."""
         with self.database.read() as session:
-            started = _evidence_for(_run(session, run), step)
+            started = _evidence_for(session, run_of(session, run), step)
             found = session.scalar(started.order_by(tables.StepEvent.sequence.desc()).limit(1))
             return None if found is None else StepRef(found.station, found.sequence)
 
@@ -91,9 +114,10 @@ class Journal(Section):
             return Attempts(counts.get(None, 0), counts.get(Outcome.FAIL, 0), counts.get(Outcome.ERROR, 0))
 
     def failed_runs(self, unit: str) -> int:
-        """Count the runs of a unit that ended FAIL or ERROR; aborted ones are nobody's fault (F-L5)."""
+        """Count the runs of a unit that ended FAIL or ERROR since its last rework; aborted ones are nobody's (F-L5)."""
         with self.database.read() as session:
             query = select(func.count()).select_from(tables.Run).where(tables.Run.unit == unit)
+            query = query.where(tables.Run.sequence > reworked_after(session, unit))
             return session.scalar(query.where(tables.Run.outcome.in_((Outcome.FAIL, Outcome.ERROR)))) or 0
 
     def close_run(self, run: RunRef, outcome: Outcome, *, fault: str = "", reason: str = "", hint: str = "") -> None:
@@ -110,6 +134,7 @@ class Journal(Section):
             row = live_run(session, run)
             row.fault, row.reason, row.hint = fault, sentence(reason), sentence(hint)
             row.outcome, row.closed_at = outcome, utc_now()
+            end_after_failure(self.database, session, row)
 
     def abort_interrupted(self, reason: str) -> tuple[RunRef, ...]:
         """Close what a stop or a cut of power left open at this station, and return it; for the station's start."""
@@ -120,13 +145,13 @@ class Journal(Section):
                 row.outcome, row.closed_at, row.reason = Outcome.ABORTED, utc_now(), sentence(reason)
             return tuple(row.ref for row in rows)
 
-    def event(self, kind: str, subject: str, body: Mapping[str, Any]) -> RowRef:
-        """Record durably that something happened, as canonical JSON.
+    def event(self, kind: str, subject: str, body: Mapping[str, Any], who: str = "") -> RowRef:
+        """Record durably that something happened, as canonical JSON, and who did it.
 
         Raises:
             ValueError: The body is no JSON, or too large.
         """
-        row = tables.Event(kind=kind, subject=subject, at=utc_now(), body=canonical(dict(body)))
+        row = tables.Event(kind=kind, subject=subject, at=utc_now(), body=canonical(dict(body)), who=who)
         with self.database.write() as session:
             return self.database.append(session, row).ref
 
@@ -143,25 +168,6 @@ class Journal(Section):
             self.database.append(session, row)
 
 
-def live_run(session: Session, run: RunRef) -> tables.Run:
-    """Return a run that is still open.
-
-    Raises:
-        RuntimeError: It is closed, or there is none.
-    """
-    row = _run(session, run)
-    if row.closed_at is not None:
-        raise RuntimeError(f"run {run} is closed {row.outcome}")
-    return row
-
-
-def _run(session: Session, run: RunRef) -> tables.Run:
-    row = session.get(tables.Run, (run.station, run.sequence))
-    if row is None:
-        raise RuntimeError(f"there is no run {run}")
-    return row
-
-
 def _refuse_second_run(session: Session, unit: tables.Unit) -> None:
     """Refuse a device whose twin is at work: one of the two is a copy."""
     live = session.scalar(select(tables.Run).where(tables.Run.unit == unit.serial, tables.Run.closed_at.is_(None)))
@@ -170,12 +176,19 @@ def _refuse_second_run(session: Session, unit: tables.Unit) -> None:
         raise UnitError(Defect.DUPLICATE_IDENTITY, message, hint="Put both units aside and call the line lead.")
 
 
-def _run_row(session: Session, unit: tables.Unit, request: RunRequest) -> tables.Run:
+def _refuse_restricted(session: Session, run: tables.Run) -> None:
+    """Refuse to begin what must not leave: a withdrawal stops running orders too (F-A2)."""
+    reason = refusal_in(session, run)
+    if reason:
+        message = f"Work order {run.work_order} is stopped: {reason}"
+        raise ConfigError(message, hint="Ask the line lead for an order with an approved bundle.")
+
+
+def _run_row(unit: str, order: tables.WorkOrder, request: RunRequest) -> tables.Run:
     """Copy into the run what the order says now, so that the run says it for ever."""
-    order = session.get_one(tables.WorkOrder, request.order)
     return tables.Run(
-        unit=unit.serial,
-        hardware_uid=unit.hardware_uid,
+        unit=unit,
+        hardware_uid=request.hardware_uid,
         work_order=order.id,
         slot=request.slot,
         recipe=order.recipe,
@@ -190,6 +203,10 @@ def _run_row(session: Session, unit: tables.Unit, request: RunRequest) -> tables
         fault="",
         reason="",
         hint="",
+        firmware_name=request.firmware_name,
+        approval=dict(request.approval),
+        operator=request.operator,
+        mes=request.mes,
     )
 
 
@@ -226,9 +243,14 @@ def _measurement_row(step: StepRef, measurement: Measurement) -> tables.Measurem
     )
 
 
-def _evidence_for(run: tables.Run, step: str) -> Any:
-    """Select the attempts of closed runs that passed a step under the same conditions (design 8.1)."""
+def _evidence_for(session: Session, run: tables.Run, step: str) -> Any:
+    """Select the attempts of closed runs that passed a step under the same conditions (design 8.1).
+
+    A change of hardware that re-opened the step takes its earlier evidence away.
+    """
     started, finished, earlier = tables.StepEvent, aliased(tables.StepEvent), aliased(tables.Run)
+    change = tables.Reopened
+    reopened = exists().where(change.unit == run.unit, change.name == step, change.at >= started.at)
     return (
         select(started)
         .join(finished, (finished.station == started.station) & (finished.started_sequence == started.sequence))
@@ -236,10 +258,11 @@ def _evidence_for(run: tables.Run, step: str) -> Any:
         .where(started.name == step, finished.outcome == Outcome.PASS, earlier.closed_at.is_not(None))
         .where(earlier.unit == run.unit, earlier.hardware_uid == run.hardware_uid)
         .where(earlier.recipe_digest == run.recipe_digest, earlier.firmware == run.firmware)
+        .where(earlier.sequence > counts_after(session, run, step), ~reopened)
     )
 
 
 def _proves(session: Session, run: tables.Run, step: str, evidence: StepRef) -> bool:
-    query = _evidence_for(run, step)
+    query = _evidence_for(session, run, step)
     found = query.where(tables.StepEvent.station == evidence.station, tables.StepEvent.sequence == evidence.sequence)
     return session.scalar(found) is not None

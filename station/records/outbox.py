@@ -1,39 +1,61 @@
-"""What others must be told: messages that survive restarts, and what the CPMS gave when it was read back."""
+"""What others must be told: messages that survive restarts, in the order in which each unit gave them."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime
+from typing import Any, cast
 
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, Table, and_, bindparam, func, not_, select, update
 from sqlalchemy.orm import Session, aliased
 
 from station.clock import utc_now
 from station.records import tables
 from station.records.canonical import sentence
-from station.records.orders import RELEASED, Section, value
-from station.records.rows import OutboxRow, RegistrationRow
-from station.records.values import Registration, RegistrationState, RevokedCertificate, UnitState
+from station.records.delivery_rows import Closed, Delivered, Postponed
+from station.records.ending import ENDED
+from station.records.orders import Section, value
+from station.records.registrations import keep_registrations
+from station.records.rows import OutboxRow
+from station.records.values import RevokedCertificate
 
 REVOKED = "cpms-revoked"
 """Kind of the messages that tell of a revoked certificate; they wait for no other message."""
+PAPER = "passport-pdf"
+"""Kind of the messages by which a passport is drawn; no other message waits for them."""
+MESSAGES = cast("Table", tables.Outbox.__table__)
+ONE = (MESSAGES.c.station == bindparam("of_station")) & (MESSAGES.c.sequence == bindparam("of_sequence"))
+TRIED = update(MESSAGES).where(ONE).values(attempts=MESSAGES.c.attempts + 1)
+DONE = TRIED.values({name: bindparam(name) for name in ("done_at", "answer", "error", "dead_at")})
+LATER = TRIED.values({name: bindparam(name) for name in ("error", "next_at", "dead_at")})
+"""Said of many messages at once, so they are made once."""
 
 
 class Outbox(Section):
-    """Messages in the order in which each unit gave them, and registrations."""
+    """Messages in the order in which each unit gave them."""
 
-    def due(self, now: datetime, limit: int) -> tuple[OutboxRow, ...]:
-        """Return messages to deliver now, oldest first; of each unit only the first that is not done.
+    def due(
+        self, now: datetime, limit: int, closed: Sequence[Closed] = (), *, in_turn: bool = False
+    ) -> tuple[OutboxRow, ...]:
+        """Return messages to deliver now, oldest first; of each unit only the first that waits.
 
-        What tells of a revoked certificate is due at once: a registration that is refused must not hold it back.
+        With `in_turn` those come first that were not tried for the longest time, so that each has its turn.
+
+        A dead letter stands aside: what follows it goes on, and so does what follows a passport that is to be drawn.
+        What ends credentials, or tells that they ended, is due at once: a registration that is refused must not hold it
+        back.
         """
-        message, earlier = tables.Outbox, aliased(tables.Outbox)
+        message, earlier, unit = tables.Outbox, aliased(tables.Outbox), tables.Unit
         same = (earlier.unit == message.unit) & (earlier.station == message.station)
-        blocked = select(earlier.sequence).where(same, earlier.done_at.is_(None), earlier.sequence < message.sequence)
-        query = select(message).where(message.done_at.is_(None), message.next_at <= now)
-        query = query.where((message.kind == REVOKED) | ~blocked.exists())
+        waits = earlier.done_at.is_(None) & earlier.dead_at.is_(None) & (earlier.kind != PAPER)
+        blocked = select(earlier.sequence).where(same, waits, earlier.sequence < message.sequence)
+        query = select(message, unit.work_order).join(unit, unit.serial == message.unit)
+        query = query.where(message.done_at.is_(None), message.dead_at.is_(None), message.next_at <= now)
+        query = query.where(message.kind.in_((REVOKED, ENDED)) | ~blocked.exists(), *map(_not_closed, closed))
         with self.database.read() as session:
-            rows = session.scalars(query.order_by(message.station, message.sequence).limit(limit))
-            return tuple(value(OutboxRow, row) for row in rows)
+            query = query.order_by(*((message.next_at,) if in_turn else ()), message.station, message.sequence)
+            rows = session.execute(query.limit(limit)).all()
+            return tuple(value(OutboxRow, row, work_order=order) for row, order in rows)
 
     def tell_revoked(self, notice: RevokedCertificate) -> bool:
         """Queue the message that a certificate was revoked; False where it was queued before: the first one stays.
@@ -63,45 +85,36 @@ class Outbox(Section):
         Raises:
             RuntimeError: It was delivered before.
         """
-        with self.database.write() as session:
-            row = _message(session, message)
-            row.done_at, row.answer, row.error = utc_now(), answer, ""
-            row.attempts += 1
+        self.keep_deliveries([Delivered(message, answer)])
 
     def postpone(self, message: OutboxRow, error: str, next_at: datetime) -> None:
         """Record why a message could not be delivered, and when to try again."""
+        self.keep_deliveries([], [Postponed(message, error, next_at)])
+
+    def keep_deliveries(self, delivered: Sequence[Delivered], postponed: Sequence[Postponed] = ()) -> None:
+        """Record what became of messages, in one transaction: with a registration, what the CPMS gave.
+
+        Raises:
+            RuntimeError: One was delivered before, or registers a unit that was never released; nothing is recorded.
+        """
         with self.database.write() as session:
-            row = _message(session, message)
-            row.error, row.next_at = sentence(error), next_at
-            row.attempts += 1
+            keep_registrations(session, [(one.message.unit, one.registration) for one in delivered if one.registration])
+            for statement, changes in ((DONE, list(map(_done, delivered))), (LATER, list(map(_later, postponed)))):
+                if changes:
+                    session.execute(statement, changes)
+
+    def waiting_of(self, unit: str) -> tuple[str, ...]:
+        """Return the kinds of the messages of a unit that are not delivered, in their order."""
+        message = tables.Outbox
+        query = select(message.kind).where(message.unit == unit, message.done_at.is_(None)).order_by(message.sequence)
+        with self.database.read() as session:
+            return tuple(session.scalars(query))
 
     def depth(self) -> int:
         """Count the messages that are not delivered."""
         with self.database.read() as session:
             query = select(func.count()).select_from(tables.Outbox).where(tables.Outbox.done_at.is_(None))
             return session.scalar(query) or 0
-
-    def registered(self, unit: str, registration: Registration) -> RegistrationState:
-        """Record what the CPMS was told and gave; equal, and of the latest passport, the unit becomes packable.
-
-        Raises:
-            RuntimeError: The unit was never released.
-        """
-        with self.database.write() as session:
-            row = session.get_one(tables.Unit, unit)
-            if row.state not in RELEASED:
-                raise RuntimeError(f"unit {unit} is {row.state}: only released units are registered")
-            session.merge(_registration_row(unit, registration))
-            session.flush()
-            row.state = UnitState.PACKABLE if _is_agreed(session, unit) else UnitState.RELEASED
-            return registration.state
-
-    def registration(self, cpms: str, unit: str) -> RegistrationRow | None:
-        """Return the latest registration of a unit with a CPMS."""
-        with self.database.read() as session:
-            query = select(tables.Registration).filter_by(cpms=cpms, unit=unit)
-            row = session.scalar(query.order_by(tables.Registration.revision.desc()).limit(1))
-            return None if row is None else value(RegistrationRow, row)
 
 
 def _revoked_row(session: Session, notice: RevokedCertificate) -> tables.Outbox:
@@ -121,24 +134,21 @@ def _revoked_row(session: Session, notice: RevokedCertificate) -> tables.Outbox:
     )
 
 
-def _message(session: Session, message: OutboxRow) -> tables.Outbox:
-    return session.get_one(tables.Outbox, (message.ref.station, message.ref.sequence))
+def _not_closed(closed: Closed) -> ColumnElement[bool]:
+    kinds = tables.Outbox.kind.in_(closed.kinds)
+    return not_(and_(kinds, tables.Unit.work_order.in_(closed.orders)) if closed.orders else kinds)
 
 
-def _registration_row(unit: str, registration: Registration) -> tables.Registration:
-    return tables.Registration(
-        cpms=registration.cpms,
-        unit=unit,
-        revision=registration.revision,
-        state=registration.state,
-        sent=registration.sent,
-        read_back=registration.read_back,
-        at=utc_now(),
-    )
+def _key(message: OutboxRow) -> dict[str, Any]:
+    return {"of_station": message.ref.station, "of_sequence": message.ref.sequence}
 
 
-def _is_agreed(session: Session, unit: str) -> bool:
-    """Tell whether a CPMS holds the latest passport's data as we sent them."""
-    revision = session.scalar(select(func.max(tables.Passport.revision)).where(tables.Passport.unit == unit))
-    states = session.scalars(select(tables.Registration.state).filter_by(unit=unit, revision=revision)).all()
-    return bool(states) and set(states) == {RegistrationState.EQUAL}
+def _done(delivered: Delivered) -> dict[str, Any]:
+    return _key(delivered.message) | {"done_at": utc_now(), "answer": delivered.answer, "error": "", "dead_at": None}
+
+
+def _later(postponed: Postponed) -> dict[str, Any]:
+    dead_at = utc_now() if postponed.dead else None
+    return _key(postponed.message) | {
+        "error": sentence(postponed.error), "next_at": postponed.next_at, "dead_at": dead_at,
+    }  # fmt: skip

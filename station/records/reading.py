@@ -1,6 +1,7 @@
 """What pages and commands show of the records."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
@@ -33,13 +34,13 @@ class Reading(Section):
         """Return one run."""
         with self.database.read() as session:
             row = session.get(tables.Run, (run.station, run.sequence))
-            return None if row is None else _run_row(row)
+            return None if row is None else run_row(row)
 
     def runs(self, wanted: RunFilter = ANY, limit: int = 100) -> tuple[RunRow, ...]:
         """List runs, newest first."""
         query = _filtered(wanted).order_by(tables.Run.started_at.desc(), tables.Run.sequence.desc()).limit(limit)
         with self.database.read() as session:
-            return tuple(_run_row(row) for row in session.scalars(query))
+            return tuple(run_row(row) for row in session.scalars(query))
 
     def run_detail(self, run: RunRef) -> RunDetail | None:
         """Return one run with its steps, snapshots and certificates."""
@@ -48,9 +49,14 @@ class Reading(Section):
             return None if row is None else _detail(session, row)
 
     def passed_steps(self, run: RunRef) -> tuple[StepRow, ...]:
-        """Return the attempts of a run that passed, or stand on evidence, in order."""
+        """Return the attempts of a run that passed, or stand on evidence, in order.
+
+        What stands on the PASS of an earlier run tells what was measured there, as after a power cut.
+        """
         with self.database.read() as session:
-            return tuple(step for step in steps_of(session, run) if step.satisfied)
+            passed = [step for step in steps_of(session, run) if step.satisfied]
+            earlier = _stood_on(session, passed)
+        return tuple(_with_evidence(step, earlier[step.evidence]) if step.evidence else step for step in passed)
 
     def unit_history(self, serial: str) -> UnitHistory | None:
         """Return everything that happened to a unit."""
@@ -76,6 +82,17 @@ def steps_of(session: Session, run: RunRef) -> tuple[StepRow, ...]:
     taken = _measurements(session, run)
     started = (row for row in rows if row.started_sequence is None)
     return tuple(_step(row, ends.get(row.sequence), taken.get(row.sequence, ())) for row in started)
+
+
+def _stood_on(session: Session, steps: Sequence[StepRow]) -> dict[StepRef, StepRow]:
+    """Return the attempts of earlier runs on which steps stand."""
+    evidence = {step.evidence for step in steps if step.evidence is not None}
+    runs = {session.get_one(tables.StepEvent, (one.station, one.sequence)).run for one in evidence}
+    return {row.ref: row for run in runs for row in steps_of(session, run)}
+
+
+def _with_evidence(step: StepRow, earlier: StepRow) -> StepRow:
+    return replace(step, measurements=earlier.measurements, detail=earlier.detail)
 
 
 def _measurements(session: Session, run: RunRef) -> dict[int, tuple[Measurement, ...]]:
@@ -111,7 +128,8 @@ def _step(started: tables.StepEvent, end: tables.StepEvent | None, taken: Sequen
     )
 
 
-def _run_row(row: tables.Run) -> RunRow:
+def run_row(row: tables.Run) -> RunRow:
+    """Return a run as it leaves the records."""
     return value(RunRow, row, plan=tuple(row.plan))
 
 
@@ -123,9 +141,10 @@ def _filtered(wanted: RunFilter) -> Select[tables.Run]:
 
 def _detail(session: Session, row: tables.Run) -> RunDetail:
     snapshots = select(tables.Snapshot).filter_by(station=row.station, run_sequence=row.sequence)
-    certificates = select(tables.CertificateEvent).filter_by(station=row.station, run_sequence=row.sequence)
+    of_run = {"unit": row.unit, "station": row.station, "run_sequence": row.sequence}
+    certificates = select(tables.CertificateEvent).filter_by(**of_run)  # by the unit, as no index has the run
     return RunDetail(
-        _run_row(row),
+        run_row(row),
         steps_of(session, row.ref),
         tuple(value(SnapshotRow, found) for found in session.scalars(snapshots.order_by(tables.Snapshot.sequence))),
         tuple(

@@ -17,7 +17,7 @@ class OrderCounts:
     reserved: int
     """Units that have a serial, whatever became of them."""
     released: int
-    """Units released, also those packable since."""
+    """Units released, whatever became of them since; those in rework count again once they are done."""
     packable: int
     failed: int
     """Runs that ended FAIL."""
@@ -60,6 +60,14 @@ class RunRow:
     """The defect or the service that ended the run."""
     reason: str
     hint: str
+    firmware_name: str = ""
+    """Name of the firmware release."""
+    approval: Mapping[str, Any] = field(default_factory=dict)
+    """On whose word the unit was built: bundle, author, approvers, override, or that it was a draft."""
+    operator: str = ""
+    """Who worked at the slot; empty for runs of before people were known."""
+    mes: str = ""
+    """Whether the MES was asked before it began: empty, `confirmed`, or `deferred` while the MES was away."""
 
 
 @dataclass(frozen=True)
@@ -108,6 +116,8 @@ class EventRow:
     subject: str
     at: datetime
     body: bytes
+    who: str = ""
+    """Who did it; empty for events of before people were known, and for what nobody did."""
 
 
 @dataclass(frozen=True)
@@ -170,6 +180,17 @@ class OutboxRow:
     error: str
     done_at: datetime | None
     answer: bytes
+    dead_at: datetime | None = None
+    """Since when it can't succeed by itself; only a person sends it on."""
+    retried_at: datetime | None = None
+    """When a person sent it on last."""
+    work_order: str = ""
+    """Order of the unit, where it was asked for."""
+
+    @property
+    def title(self) -> str:
+        """Return kind and key, as alarms and lists name it."""
+        return f"{self.kind} of {self.key}"
 
 
 @dataclass(frozen=True)
@@ -197,14 +218,22 @@ class LabelRow:
     code: str
     sha256: str
     printer: str
-    odometer_before: int
+    """Serial number of the printer that was sent the label; empty before."""
+    odometer_before: int | None
+    """By which its fate is told: labels that the printer had printed before, or its number of the job; None before."""
     odometer_after: int | None
     intended_at: datetime
+    """When it was rendered."""
     changed_at: datetime
     reason: str
     """Why it is void."""
     who: str
     """Who declared it void."""
+
+    @property
+    def job_name(self) -> str:
+        """Return what a printer is told that the job is called; no two labels have the same."""
+        return f"{self.unit} {self.template} {self.copy}"
 
 
 @dataclass(frozen=True)
@@ -228,3 +257,29 @@ class UnitHistory:
     passports: tuple[PassportRow, ...]
     registrations: tuple[RegistrationRow, ...]
     events: tuple[EventRow, ...]
+
+
+@dataclass(frozen=True)
+class BundleRow:
+    """A release bundle as it was when it was approved, with everything that an auditor needs to check it."""
+
+    digest: str
+    name: str
+    revision: int
+    document: bytes
+    kept_at: datetime
+    files: Mapping[str, bytes] = field(default_factory=dict)
+    """Signatures and overrides by their file names, the latest of each name."""
+
+
+@dataclass(frozen=True)
+class AffectedUnit:
+    """A unit that a restriction concerns, by its latest run."""
+
+    serial: str
+    state: UnitState
+    work_order: str
+    product: str
+    firmware: str
+    """Version of the firmware release."""
+    run: RunRef

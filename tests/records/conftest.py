@@ -1,5 +1,6 @@
 """Worlds for the tests of the records."""
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -42,9 +43,9 @@ class World:
         return step
 
     def label(self, unit: str, odometer: int = 100) -> None:
-        label = self.records.intend_label(LabelJob(unit, "unit", f"code of {unit}", "0" * 64, odometer))
-        self.records.label_printed(self.records.label_sent(label), odometer + 1)
-        self.records.verify_label(label, f"code of {unit}")
+        label = self.records.label_rendered(LabelJob(unit, "unit", f"code of {unit}", "0" * 64))
+        self.records.label_printed(self.records.label_sent(label, odometer, "Z1"), odometer + 1)
+        self.records.label_scanned(label, f"code of {unit}")
 
     def unit_of(self, run: RunRef) -> str:
         row = self.records.run(run)
@@ -61,12 +62,19 @@ class World:
         return run, unit
 
 
+@pytest.fixture(scope="session")
+def at_head(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Make one database at head, for copies of it."""
+    path = tmp_path_factory.mktemp("head") / "station.db"
+    upgrade(f"sqlite:///{path}")
+    return path
+
+
 @pytest.fixture
-def url(tmp_path: Path) -> str:
+def url(tmp_path: Path, at_head: Path) -> str:
     """Yield the URL of a database at head."""
-    url = f"sqlite:///{tmp_path / 'station.db'}"
-    upgrade(url)
-    return url
+    shutil.copyfile(at_head, tmp_path / "station.db")
+    return f"sqlite:///{tmp_path / 'station.db'}"
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import event
+from sqlalchemy import event, text
 
 from station.errors import Service, ServiceError
 from station.model import Outcome
@@ -107,9 +107,9 @@ def test_directory_that_is_not_there(tmp_path: Path) -> None:
 def test_readers_never_wait_for_a_writer(records: Records) -> None:
     """Pages are drawn while a write is under way, from the state before it."""
     with records.database.write() as session:
-        session.connection().exec_driver_sql("UPDATE work_order SET state = 'held'")
+        session.connection().exec_driver_sql("UPDATE work_order SET state = 'paused'")
         assert records.order("WO-1").state == "open"
-    assert records.order("WO-1").state == "held"
+    assert records.order("WO-1").state == "paused"
 
 
 def test_broken_write_leaves_nothing(records: Records, world) -> None:
@@ -123,8 +123,8 @@ def test_broken_write_leaves_nothing(records: Records, world) -> None:
 
 def test_refusals_carry_no_values(records: Records, world) -> None:
     """A refused row's content is in no exception of the chain, so in no log."""
-    job = LabelJob(world.unit_of(world.open()), "unit", "VALUE-OF-ROW", "0" * 64, 1)
-    records.intend_label(job)
-    with pytest.raises(RuntimeError, match="refuse") as caught:
-        records.intend_label(job)
+    records.label_rendered(LabelJob(world.unit_of(world.open()), "unit", "SN:1", "0" * 64))
+    change = text("UPDATE label SET code = :code")
+    with pytest.raises(RuntimeError, match="refuse") as caught, records.database.write() as session:
+        session.execute(change, {"code": "VALUE-OF-ROW"})
     assert "VALUE-OF-ROW" not in f"{caught.value} {caught.value.__cause__} {caught.value.__context__}"

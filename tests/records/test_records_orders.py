@@ -1,7 +1,6 @@
 """Serials: reserved to one hardware UID, never given twice, whoever asks and whenever the power goes (F-B3, F-A4)."""
 
 import random
-import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -9,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from station.errors import ConfigError, Defect, UnitError
+from fixtures.warm import run
+from station.errors import ConfigError, Defect, Interlocked, UnitError
 from station.model import Outcome
 from station.records import OrderState, Records, SerialBlock, UnitState, open_records
 
@@ -95,12 +95,12 @@ def test_unit_of_another_order_or_released(world) -> None:
     assert world.records.unit_of_hardware("aa").state is UnitState.RELEASED
 
 
-def test_held_order_takes_no_unit(world) -> None:
+def test_paused_order_takes_no_unit(world) -> None:
     """Only an open order is built."""
-    world.records.set_order_state("WO-1", OrderState.HELD)
-    with pytest.raises(UnitError, match="WO-1 is held"):
+    world.records.set_order_state("WO-1", OrderState.PAUSED)
+    with pytest.raises(Interlocked, match="WO-1 is paused"):
         world.open("aa")
-    with pytest.raises(UnitError, match="WO-9 is unknown"):
+    with pytest.raises(Interlocked, match="WO-9 is unknown"):
         world.open("aa", order="WO-9")
 
 
@@ -177,7 +177,7 @@ def test_kill_at_a_random_commit(url: str, records: Records, seed: int) -> None:
 def killed_worker(url: str, commits: int, seed: int) -> set[tuple[str, str]]:
     """Let eight threads build until they are killed; return what they were told."""
     command = [sys.executable, str(WORKER), url, str(commits), str(seed), *HARDWARE]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    done = run(command, timeout=60, modules=["station.records"])
     assert done.returncode == -9, done.stderr
     lines = [line for line in done.stdout.splitlines(keepends=True) if line.endswith("\n")]
     return {(uid, serial) for uid, serial in (line.split() for line in lines)}

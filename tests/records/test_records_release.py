@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from station.model import Outcome
+from station.model import Measurement, Outcome
 from station.records import LabelJob, Message, RunRef, StepResult, UnitState, open_records
 
 TELL = (Message("cpms", "AC22-000001", b"{}"), Message("pdf", "AC22-000001", b"{}"))
@@ -64,16 +64,19 @@ def test_step_whose_last_attempt_did_not_pass(world, outcome: Outcome | None) ->
 
 
 def test_step_that_stands_on_evidence(world) -> None:
-    """A skipped step with the PASS of an earlier run is as good."""
+    """A skipped step with the PASS of an earlier run is as good, and what was measured there counts (F-I3)."""
     first = world.open()
-    passed = world.step(first, "flash")
+    taken = (Measurement("image", "ab", expected="ab", passed=True),)
+    passed = world.step(first, "flash", measurements=taken, detail={"checks": [1]})
     world.records.close_run(first, Outcome.ABORTED)
     run = world.open()
     world.step(run, "identify")
     world.step(run, "flash", Outcome.SKIPPED, evidence=passed)
     world.step(run, "label")
     world.label("AC22-000001")
-    assert len(world.records.passed_steps(run)) == 3
+    (_, flashed, _) = world.records.passed_steps(run)
+    assert (flashed.outcome, flashed.evidence, flashed.run) == (Outcome.SKIPPED, passed, run)
+    assert ([one.value for one in flashed.measurements], dict(flashed.detail)) == (["ab"], {"checks": [1]})
     release(world, run)
 
 
@@ -84,7 +87,8 @@ def test_label_that_was_not_scanned_back(world) -> None:
         world.step(run, name)
     with pytest.raises(RuntimeError, match="label was not scanned back"):
         release(world, run)
-    label = world.records.intend_label(LabelJob("AC22-000001", "unit", "code", "0" * 64, 7))
+    label = world.records.label_rendered(LabelJob("AC22-000001", "unit", "code", "0" * 64))
+    world.records.label_sent(label, 7, "Z1")
     for unproven in (lambda: world.records.label_printed(label, 8), lambda: world.records.void_label(label, "torn")):
         unproven()
         with pytest.raises(RuntimeError, match="label was not scanned back"):

@@ -10,15 +10,16 @@ from alembic.migration import MigrationContext
 from sqlalchemy import Engine, create_engine, inspect
 
 from station.errors import Service, ServiceError
-from station.records import Records, open_records, upgrade
+from station.records import OrderState, Records, open_records, upgrade
 from station.records.database import migration_config
+from station.records.feed import FEEDS
 from station.records.guards import GUARDS
 from station.records.tables import Base
 
 REBUILD = """
 import sqlalchemy as sa
 from alembic import op
-revision, down_revision, branch_labels, depends_on = "9999", "0002", None, None
+revision, down_revision, branch_labels, depends_on = "9999", "0012", None, None
 def upgrade():
     with op.batch_alter_table("step_event", recreate="always") as batch:
         batch.add_column(sa.Column("remark", sa.Text()))
@@ -33,6 +34,9 @@ def file_of(url: str) -> Path:
 def triggers(url: str) -> set[str]:
     with sqlite3.connect(file_of(url)) as connection:
         return {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'")}
+
+
+TRIGGERS = {guard.trigger for guard in GUARDS} | {feed.trigger for feed in FEEDS}
 
 
 def rebuild(url: str, versions: Path, then: str = "pass") -> None:
@@ -90,7 +94,7 @@ def test_upgrade_twice_changes_nothing(url: str) -> None:
     """An upgrade at head keeps every object of the schema as it was."""
     before = triggers(url)
     upgrade(url)
-    assert triggers(url) == before == {guard.trigger for guard in GUARDS}
+    assert triggers(url) == before == TRIGGERS
 
 
 def test_guards_survive_a_batch_migration(url: str, tmp_path: Path) -> None:
@@ -98,14 +102,14 @@ def test_guards_survive_a_batch_migration(url: str, tmp_path: Path) -> None:
     rebuild(url, tmp_path)
     with sqlite3.connect(file_of(url)) as connection:
         assert "remark" in {row[1] for row in connection.execute("PRAGMA table_info(step_event)")}
-    assert triggers(url) == {guard.trigger for guard in GUARDS}
+    assert triggers(url) == TRIGGERS
 
 
 def test_failed_migration_leaves_everything(url: str, tmp_path: Path) -> None:
     """A migration that fails at its end leaves old schema and guards."""
     with pytest.raises(ZeroDivisionError):
         rebuild(url, tmp_path, then="1 / 0")
-    assert triggers(url) == {guard.trigger for guard in GUARDS}
+    assert triggers(url) == TRIGGERS
     with open_records(url, "line1") as records:
         assert records.orders() == ()
 
@@ -117,6 +121,25 @@ def test_every_connection_is_durable(records: Records) -> None:
         for session in (one, two):
             found = {name: session.connection().exec_driver_sql(f"PRAGMA {name}").scalar_one() for name in wanted}
             assert found == wanted
+
+
+def test_orders_of_before_stay(tmp_path: Path) -> None:
+    """A database of the version before keeps its rows; its orders and runs stand on no bundle (F-A3)."""
+    url = f"sqlite:///{tmp_path / 'old.db'}"
+    engine = create_engine(url)
+    with engine.begin() as connection:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+        command.upgrade(migration_config(connection), "0002")
+        names = "id product recipe recipe_revision recipe_digest quantity customer serial_prefix serial_digits"
+        names += " serial_first serial_last serial_next test_environment ship_environment state created_at"
+        values = "'WO-1','ac22','ac22-eu',1,'aa',9,'','AC22-',6,1,9,1,'t','s','held','2026-01-01T00:00:00.000Z'"
+        connection.exec_driver_sql(f"INSERT INTO work_order ({', '.join(names.split())}) VALUES ({values})")
+    engine.dispose()
+    upgrade(url)
+    with open_records(url, "line1") as records:
+        (order,) = records.orders()
+        assert (order.id, order.bundle, order.quantity, order.state) == ("WO-1", "", 9, OrderState.PAUSED)
+    assert triggers(url) == TRIGGERS
 
 
 def test_newer_database_is_refused(url: str) -> None:

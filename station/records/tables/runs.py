@@ -1,96 +1,19 @@
-"""The tables, as SQLAlchemy types that SQLite and PostgreSQL understand alike.
-
-Rows that say what happened are numbered per station and only ever added; `guards` has the triggers that hold this.
-Columns hold the values of `values`; the classes here never leave the package.
-"""
+"""What is built and what happened: work orders, units, runs, attempts of steps, measurements, events."""
 
 from datetime import datetime
-from typing import Any, ClassVar
+from typing import Any
 
-from sqlalchemy import (
-    BigInteger,
-    CheckConstraint,
-    ForeignKey,
-    ForeignKeyConstraint,
-    Index,
-    LargeBinary,
-    MetaData,
-    Text,
-    UniqueConstraint,
-    text,
-)
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, ForeignKeyConstraint, Index, UniqueConstraint, text
+from sqlalchemy.orm import Mapped, mapped_column
 
 from station.model import Measurement, Outcome
-from station.records.columns import Json, UtcTime, choice
-from station.records.values import (
-    LabelState,
-    OrderState,
-    RegistrationState,
-    RowRef,
-    RunRef,
-    SerialBlock,
-    StepRef,
-    UnitState,
-)
-
-RUN_KEY = ("run.station", "run.sequence")
-STEP_KEY = ("step_event.station", "step_event.sequence")
-
-
-class Base(DeclarativeBase):
-    """All tables, with one naming convention so that migrations can name every constraint."""
-
-    metadata = MetaData(
-        naming_convention={
-            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-            "ck": "ck_%(table_name)s_%(constraint_name)s",
-            "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
-            "pk": "pk_%(table_name)s",
-        }
-    )
-    type_annotation_map: ClassVar[dict[Any, Any]] = {
-        str: Text,
-        datetime: UtcTime,
-        bytes: LargeBinary,
-        Outcome: choice(Outcome),
-        OrderState: choice(OrderState),
-        UnitState: choice(UnitState),
-        LabelState: choice(LabelState),
-        RegistrationState: choice(RegistrationState),
-    }
-
-
-class Numbered:
-    """A row with an id of (station, sequence)."""
-
-    station: Mapped[str] = mapped_column(primary_key=True, sort_order=-3)
-    sequence: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False, sort_order=-2)
-
-    @property
-    def ref(self) -> RowRef:
-        """Return the row's id."""
-        return RowRef(self.station, self.sequence)
-
-
-class OfRun(Numbered):
-    """A numbered row that belongs to a run of the same station."""
-
-    run_sequence: Mapped[int] = mapped_column(BigInteger, sort_order=-1)
-
-    @property
-    def run(self) -> RunRef:
-        """Return the run's id."""
-        return RunRef(self.station, self.run_sequence)
-
-
-def _to_run() -> ForeignKeyConstraint:
-    return ForeignKeyConstraint(("station", "run_sequence"), RUN_KEY)
+from station.records.columns import Json
+from station.records.tables.base import STEP_KEY, Base, Numbered, OfRun, to_run
+from station.records.values import OrderState, RunRef, SerialBlock, StepRef, UnitState
 
 
 class WorkOrder(Base):
-    """What to build; only its state and the next number of its block change."""
+    """What to build; only its state, the next number of its block and what replaces scrap change, by numbered edits."""
 
     __tablename__ = "work_order"
     __table_args__ = (
@@ -114,11 +37,19 @@ class WorkOrder(Base):
     ship_environment: Mapped[str]
     state: Mapped[OrderState]
     created_at: Mapped[datetime]
+    bundle: Mapped[str] = mapped_column(server_default="")
+    serial_check: Mapped[str] = mapped_column(server_default="")
+    serials_from: Mapped[str] = mapped_column(server_default="traveller")
+    due: Mapped[str] = mapped_column(server_default="")
+    created_by: Mapped[str] = mapped_column(server_default="")
+    replacements: Mapped[int] = mapped_column(server_default="0")
+    version: Mapped[int] = mapped_column(server_default="1")
 
     @property
     def serials(self) -> SerialBlock:
         """Return the order's block."""
-        return SerialBlock(self.serial_prefix, self.serial_first, self.serial_last, self.serial_digits)
+        numbers = (self.serial_first, self.serial_last, self.serial_digits)
+        return SerialBlock(self.serial_prefix, *numbers, check=self.serial_check)
 
 
 class Unit(Base):
@@ -143,6 +74,22 @@ def _one_live(*columns: str) -> Index:
     return Index(f"uq_run_live_{columns[-1]}", *columns, unique=True, sqlite_where=live, postgresql_where=live)
 
 
+SEARCHED = (
+    ("recipe_digest",),
+    ("recipe", "recipe_revision"),
+    ("firmware",),
+    ("operator",),
+    ("station", "slot"),
+    ("started_at",),
+)
+"""By what the runs of units are searched."""
+BODY_SHA256 = "substr(CAST(body AS TEXT), instr(CAST(body AS TEXT), '\"sha256\":') + 10, 64)"
+"""Fingerprint in the body of a certificate's event; asked for in other words, its index is not seen.
+
+JSON functions would say it better, but are refused in an index while no schema is trusted.
+"""
+
+
 class Run(Numbered, Base):
     """A run; live until it is closed, unchangeable from then on."""
 
@@ -153,9 +100,12 @@ class Run(Numbered, Base):
         _one_live("unit"),
         _one_live("hardware_uid"),
         _one_live("station", "slot"),
+        *(Index(None, *columns, "unit") for columns in SEARCHED),
+        Index(None, "closed_at"),
+        Index(None, "unit", "station", "sequence"),
     )
 
-    unit: Mapped[str] = mapped_column(ForeignKey("unit.serial"), index=True)
+    unit: Mapped[str] = mapped_column(ForeignKey("unit.serial"))
     hardware_uid: Mapped[str]
     work_order: Mapped[str] = mapped_column(ForeignKey("work_order.id"), index=True)
     slot: Mapped[str]
@@ -173,6 +123,10 @@ class Run(Numbered, Base):
     fault: Mapped[str]
     reason: Mapped[str]
     hint: Mapped[str]
+    firmware_name: Mapped[str] = mapped_column(server_default="")
+    approval: Mapped[dict[str, Any]] = mapped_column(Json, server_default="{}")
+    operator: Mapped[str] = mapped_column(server_default="")
+    mes: Mapped[str] = mapped_column(server_default="")
 
     @property
     def ref(self) -> RunRef:
@@ -185,7 +139,7 @@ class StepEvent(OfRun, Base):
 
     __tablename__ = "step_event"
     __table_args__ = (
-        _to_run(),
+        to_run(),
         ForeignKeyConstraint(("station", "started_sequence"), STEP_KEY),
         ForeignKeyConstraint(("evidence_station", "evidence_sequence"), STEP_KEY),
         UniqueConstraint("station", "run_sequence", "position", "attempt", "kind"),
@@ -193,7 +147,10 @@ class StepEvent(OfRun, Base):
         CheckConstraint("kind IN ('started', 'finished')", name="kind"),
         CheckConstraint("(kind = 'finished') = (outcome IS NOT NULL)", name="finished_has_outcome"),
         CheckConstraint("(kind = 'finished') = (started_sequence IS NOT NULL)", name="finished_has_start"),
-    )
+        # Rows of repeated attempts are few: the index costs others nothing, and tells at once which runs went smoothly.
+        Index("ix_step_event_repeated", "station", "run_sequence", sqlite_where=text("attempt > 1"),
+              postgresql_where=text("attempt > 1")),
+    )  # fmt: skip
 
     position: Mapped[int]
     name: Mapped[str]
@@ -246,18 +203,20 @@ class Event(Numbered, Base):
     """Something that happened, as RFC 8785 bytes."""
 
     __tablename__ = "event"
+    __table_args__ = (Index("ix_event_newest", "kind", "station", "sequence"),)
 
     kind: Mapped[str] = mapped_column(index=True)
     subject: Mapped[str] = mapped_column(index=True)
     at: Mapped[datetime]
     body: Mapped[bytes]
+    who: Mapped[str] = mapped_column(server_default="")
 
 
 class CertificateEvent(OfRun, Base):
     """What the station saw of a certificate in the PKI's ledger."""
 
     __tablename__ = "certificate_event"
-    __table_args__ = (_to_run(),)
+    __table_args__ = (to_run(), Index("ix_certificate_event_sha256", text(BODY_SHA256)))
 
     unit: Mapped[str] = mapped_column(ForeignKey("unit.serial"), index=True)
     environment: Mapped[str]
@@ -265,102 +224,3 @@ class CertificateEvent(OfRun, Base):
     kind: Mapped[str]
     at: Mapped[datetime]
     body: Mapped[bytes]
-
-
-class Signed(OfRun):
-    """A signed document about a run."""
-
-    sha256: Mapped[str]
-    signature: Mapped[bytes]
-    signer: Mapped[str]
-    at: Mapped[datetime]
-
-
-class Snapshot(Signed, Base):
-    """The configuration of a run in one environment."""
-
-    __tablename__ = "snapshot"
-    __table_args__ = (_to_run(), UniqueConstraint("station", "run_sequence", "environment"))
-
-    environment: Mapped[str]
-    content: Mapped[bytes]
-
-
-class Passport(Signed, Base):
-    """What was said of a unit when it was released."""
-
-    __tablename__ = "passport"
-    __table_args__ = (
-        _to_run(),
-        UniqueConstraint("station", "run_sequence"),
-        UniqueConstraint("unit", "revision"),
-    )
-
-    unit: Mapped[str] = mapped_column(ForeignKey("unit.serial"))
-    revision: Mapped[int]
-    document: Mapped[bytes]
-
-
-class Outbox(Numbered, Base):
-    """A message to others; done once its effect was seen."""
-
-    __tablename__ = "outbox"
-    __table_args__ = (
-        UniqueConstraint("kind", "key", "revision"),
-        Index("ix_outbox_open", "unit", "sequence", sqlite_where=text("done_at IS NULL"),
-              postgresql_where=text("done_at IS NULL")),
-    )  # fmt: skip
-
-    unit: Mapped[str] = mapped_column(ForeignKey("unit.serial"))
-    revision: Mapped[int]
-    kind: Mapped[str]
-    key: Mapped[str]
-    body: Mapped[bytes]
-    created_at: Mapped[datetime]
-    attempts: Mapped[int]
-    next_at: Mapped[datetime]
-    error: Mapped[str]
-    done_at: Mapped[datetime | None]
-    answer: Mapped[bytes]
-
-
-class Registration(Base):
-    """What a CPMS was told of a unit and gave when read back."""
-
-    __tablename__ = "registration"
-
-    cpms: Mapped[str] = mapped_column(primary_key=True)
-    unit: Mapped[str] = mapped_column(ForeignKey("unit.serial"), primary_key=True)
-    revision: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
-    state: Mapped[RegistrationState]
-    sent: Mapped[bytes]
-    read_back: Mapped[bytes | None]
-    at: Mapped[datetime]
-
-
-class Label(Base):
-    """One copy of a label; at most one per unit and template is not void."""
-
-    __tablename__ = "label"
-    __table_args__ = (
-        ForeignKeyConstraint(("station", "run_sequence"), RUN_KEY),
-        Index("uq_label_living", "unit", "template", unique=True, sqlite_where=text("state <> 'void'"),
-              postgresql_where=text("state <> 'void'")),
-        CheckConstraint("state <> 'void' OR reason <> ''", name="void_has_reason"),
-    )  # fmt: skip
-
-    unit: Mapped[str] = mapped_column(ForeignKey("unit.serial"), primary_key=True)
-    template: Mapped[str] = mapped_column(primary_key=True)
-    copy: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
-    station: Mapped[str]
-    run_sequence: Mapped[int | None] = mapped_column(BigInteger)
-    state: Mapped[LabelState]
-    code: Mapped[str]
-    sha256: Mapped[str]
-    printer: Mapped[str]
-    odometer_before: Mapped[int]
-    odometer_after: Mapped[int | None]
-    intended_at: Mapped[datetime]
-    changed_at: Mapped[datetime]
-    reason: Mapped[str]
-    who: Mapped[str]
