@@ -4,7 +4,6 @@ A station is blamed only for what its own certificate or password proves. One th
 refused, and the unit whose identity it claimed does not suffer.
 """
 
-import hmac
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
@@ -110,26 +109,29 @@ def _certificate_fault(certificate: PeerCertificate, unit: Expected) -> str:
 
 
 def _judge_password(presented: Presented, unit: Expected) -> Verdict:
-    if presented.basic is None or not _same(presented.basic, (unit.identity, unit.password or "")):
+    if presented.basic is None or not _proves(presented.basic, unit):
         return Verdict(HTTPStatus.UNAUTHORIZED, "wrong or no password", claimed=unit)
     return _judge_address(presented, unit)
 
 
-def _same(given: tuple[str, str], wanted: tuple[str, str]) -> bool:
-    """Compare name and password in constant time; an empty password is never right."""
-    right = hmac.compare_digest(_joined(given), _joined(wanted))
-    return right and bool(wanted[1])
+def _proves(basic: tuple[str, str], unit: Expected) -> bool:
+    """Tell whether name and password are the unit's; without a known password nothing is right."""
+    # Put together and parted anew by what is expected: an identity may hold the colon that parts the two.
+    joined, name = ":".join(basic), f"{unit.identity}:"
+    return unit.password is not None and joined.startswith(name) and unit.password.matches(joined[len(name) :])
 
 
-def _joined(pair: tuple[str, str]) -> bytes:
-    """Return `name:password` as HTTP Basic carries it."""
-    return ":".join(pair).encode(errors="surrogateescape")
+def _segments(path: str) -> list[str]:
+    """Return the parts of a path; an encoded slash parts nothing."""
+    return [unquote(segment) for segment in path.split("/")]
 
 
 def _judge_address(presented: Presented, unit: Expected) -> Verdict:
     wanted = f"{unit.path.rstrip('/')}/{quote(unit.identity, safe='')}"
-    if unquote(presented.path) != unquote(wanted):
-        reason = f"connected to path '{printable(presented.path, 120)}', ordered is '{wanted}'"
+    if _segments(presented.path) != _segments(wanted):
+        path = printable(presented.path.partition("?")[0], 120)  # a query may hold a password
+        query = " with a query" if "?" in presented.path else ""
+        reason = f"connected to path '{path}'{query}, ordered is '{wanted}'"
         return Verdict(HTTPStatus.FORBIDDEN, reason, unit, Defect.CONFIGURATION)
     if unit.version.value not in presented.subprotocols:
         offered = ", ".join(printable(name) for name in presented.subprotocols[:8]) or "none"

@@ -13,6 +13,7 @@ from station.acceptance.transcript import is_secret
 from station.acceptance.visit import CallRefused, ConnectionGone, Received, Visit
 from station.clock import Deadline
 from station.errors import Defect, UnitError
+from station.identifiers import Kind, parse
 from station.model import Connector
 
 _WRITTEN = frozenset({"Accepted", "RebootRequired"})
@@ -57,43 +58,55 @@ def _not_connected(exam: Exam) -> UnitError:
 def boot(exam: Exam) -> None:
     """Wait for the first BootNotification and compare what it says with the work order."""
     visit, start = exam.visit, exam.visit.epoch
-    found = visit.until(lambda: _first(visit.messages("BootNotification", start)), exam.deadline)
+    found = visit.until(lambda: first_of(visit.messages("BootNotification", start)), exam.deadline)
     if found is None:
         raise exam.missing("BootNotification", exam.deadline)
-    _compare_boot(exam, found)
+    compare_boot(exam, found)
+    said, wanted = exam.dialect.boot(found.payload).reason, exam.plan.boot_reasons
+    if said and wanted and said not in wanted:
+        told = f"The unit gives '{printable(said)}' as the reason of its boot, not {' or '.join(wanted)}."
+        raise UnitError(Defect.OCPP, told)
 
 
-def _compare_boot(exam: Exam, message: Received) -> None:
+def compare_boot(exam: Exam, message: Received) -> None:
+    """Compare what a BootNotification says with the work order, field by field, each with the right one.
+
+    Raises:
+        UnitError: A field says something else.
+    """
     said, expected = exam.dialect.boot(message.payload), exam.visit.expected
     exam.measure("boot_reason", printable(said.reason))
+    meters = expected.meters if exam.dialect.boots_with_meter else {}
     pairs = {
         "vendor": (said.vendor, expected.vendor),
         "model": (said.model, expected.model),
         "serial number": (said.serial, expected.serial),
         "firmware": (said.firmware, expected.firmware),
+        "ICCID": (_compared(Kind.ICCID, said.iccid), _compared(Kind.ICCID, expected.iccid)),
+        "IMSI": (said.imsi, expected.imsi),
+        "meter serial number": (said.meter, meters[min(meters)] if meters else ""),
     }
+    promised = {"vendor", "model", "serial number", "firmware"}
     for name, (found, wanted) in pairs.items():
-        if not exam.compare(f"boot_{name.replace(' ', '_')}", found, wanted):
+        # A part that the product does not have may be told or not; one that it has must be told, and rightly.
+        if not wanted and name not in promised:
+            continue
+        if not exam.compare(f"boot_{name.lower().replace(' ', '_')}", found, wanted):
             told = f"'{printable(found)}'" if found else "nothing"
             raise UnitError(Defect.CONFIGURATION, f"BootNotification says {told} as {name}, ordered is '{wanted}'.")
 
 
-def inventory(exam: Exam) -> None:
-    """List every setting, and make sure that no password can be read."""
-    found = exam.dialect.inventory(exam.visit, exam.deadline)
-    exam.measure("inventory_settings", float(len(found)))
-    if not found:
-        raise UnitError(Defect.OCPP, "The unit lists no settings at all.")
-    for name in exam.dialect.passwords:
-        value = found.get(name, "") or exam.dialect.read(exam.visit, name, exam.deadline)
-        # Asterisks are how some stations say that there is a value.
-        if value and set(value) != {"*"}:
-            raise UnitError(Defect.CONFIGURATION, f"The password setting {name} can be read over OCPP.")
+def _compared(kind: Kind, text: str) -> str:
+    """Return the form in which a number is compared: an ICCID may be told with its check digit or without."""
+    try:
+        return parse(kind, text, strict=False).value if text else ""
+    except ValueError:
+        return text
 
 
 def settings(exam: Exam) -> None:
     """Write each setting and read it back."""
-    for name, value in _wanted(exam).items():
+    for name, value in exam.wanted.items():
         word = exam.dialect.write(exam.visit, name, value, exam.deadline)
         if word not in _WRITTEN:
             shown = "a new value" if is_secret(name) else f"'{value}'"
@@ -103,21 +116,15 @@ def settings(exam: Exam) -> None:
             continue
         wrong = _read_back(exam, name, value)
         if wrong:
-            raise _no_effect(f"{name} = {value}", wrong)
+            raise no_effect(f"{name} = {value}", wrong)
 
 
 def settings_kept(exam: Exam) -> None:
     """Read each setting again, after the restart."""
-    for name, value in _wanted(exam).items():
+    for name, value in exam.wanted.items():
         wrong = _read_back(exam, name, value)
         if wrong:
             raise UnitError(Defect.CONFIGURATION, f"After the restart, {name} is not {value}: {wrong}.")
-
-
-def _wanted(exam: Exam) -> Mapping[str, str]:
-    """Return what to write: the caller's settings, the heartbeat interval in any case, and whose the unit is."""
-    owner = {exam.dialect.organization: exam.owner} if exam.owner else {}
-    return {exam.dialect.heartbeat: str(exam.visit.limits.heartbeat_seconds), **owner, **exam.settings}
 
 
 def _read_back(exam: Exam, name: str, value: str) -> str:
@@ -140,7 +147,7 @@ def accept(exam: Exam) -> None:
         word = refusal.code
     if word != "Accepted":
         exam.notes.append(f"TriggerMessage(BootNotification) was answered with {printable(word)}.")
-    if visit.until(lambda: _accepted_since(exam, since), exam.deadline) is None:
+    if visit.until(lambda: accepted_since(exam, since), exam.deadline) is None:
         raise exam.missing("BootNotification after TriggerMessage", exam.deadline)
 
 
@@ -150,7 +157,7 @@ def into_service(exam: Exam) -> None:
     exam.visit.until(lambda: wanted <= set(_statuses(exam)) or None, exam.deadline)
     latest = _statuses(exam)
     for outlet in sorted(wanted - set(latest)):
-        raise exam.missing(f"StatusNotification of {_named(outlet)}", exam.deadline)
+        raise exam.missing(f"StatusNotification of {named(outlet)}", exam.deadline)
     left = sorted(outlet for outlet, state in latest.items() if state == "Unavailable")
     exam.measure("found_out_of_service", float(len(left)))
     if left:
@@ -164,40 +171,41 @@ def status(exam: Exam) -> None:
     latest = _statuses(exam)
     for outlet in sorted(wanted):
         if outlet not in latest:
-            raise exam.missing(f"StatusNotification of {_named(outlet)}", exam.deadline)
-        if not exam.compare(f"status_{_named(outlet).replace(' ', '_')}", latest[outlet], "Available"):
-            said = f"{_named(outlet)} reports {latest[outlet]}, not Available, after {exam.deadline.seconds:.3g} s."
+            raise exam.missing(f"StatusNotification of {named(outlet)}", exam.deadline)
+        if not exam.compare(f"status_{named(outlet).replace(' ', '_')}", latest[outlet], "Available"):
+            said = f"{named(outlet)} reports {latest[outlet]}, not Available, after {exam.deadline.seconds:.3g} s."
             raise UnitError(Defect.OCPP, said)
-    others = sorted({report.outlet for _, report in _reports(exam, 0)} - wanted - {(0, 0)})
+    others = sorted({report.outlet for _, report in status_reports(exam, 0)} - wanted - {(0, 0)})
     if others:
-        raise UnitError(Defect.CONFIGURATION, f"The unit reports {_named(others[0])}, which was not ordered.")
+        raise UnitError(Defect.CONFIGURATION, f"The unit reports {named(others[0])}, which was not ordered.")
 
 
 def _statuses(exam: Exam) -> dict[Outlet, str]:
     """Return the latest state of each outlet since the unit was accepted in its present start."""
-    accepted = _accepted_since(exam, exam.visit.epoch)
+    accepted = accepted_since(exam, exam.visit.epoch)
     if accepted is None:
         return {}
-    return {report.outlet: report.state for number, report in _reports(exam, accepted) if number >= accepted}
+    return {report.outlet: report.state for number, report in status_reports(exam, accepted) if number >= accepted}
 
 
-def _reports(exam: Exam, since: int) -> list[tuple[int, Status]]:
+def status_reports(exam: Exam, since: int) -> list[tuple[int, Status]]:
     """Return the status reports from a position on, with their positions."""
     messages = exam.visit.messages("", since)
     numbered = [(since + index, message) for index, message in enumerate(messages)]
-    return [(n, exam.dialect.status(m.payload)) for n, m in numbered if m.action == "StatusNotification"]
+    return [(n, status) for n, m in numbered for status in exam.dialect.statuses(m.action, m.payload)]
 
 
 def _all_available(latest: Mapping[Outlet, str], wanted: set[Outlet]) -> bool:
     return all(latest.get(outlet) == "Available" for outlet in wanted)
 
 
-def _named(outlet: Outlet) -> str:
+def named(outlet: Outlet) -> str:
+    """Return what messages call an outlet."""
     evse, connector = outlet
     return f"connector {evse}" if connector <= 1 else f"connector {evse}/{connector}"
 
 
-def _accepted_since(exam: Exam, since: int) -> int | None:
+def accepted_since(exam: Exam, since: int) -> int | None:
     """Return the position after the first BootNotification that was answered Accepted, or None."""
     for index, message in enumerate(exam.visit.messages("", since)):
         if message.action == "BootNotification" and message.accepted:
@@ -231,7 +239,7 @@ def _ask(exam: Exam, message: str) -> None:
 
 def _offset(exam: Exam) -> float | None:
     """Return device time minus ours: the least offset of all, since a report may be late but its clock runs on."""
-    accepted = _accepted_since(exam, exam.visit.epoch)
+    accepted = accepted_since(exam, exam.visit.epoch)
     messages = [] if accepted is None else exam.visit.messages("", accepted)
     stated = [(moment(message.payload), message.at) for message in messages]
     return min(((theirs - ours).total_seconds() for theirs, ours in stated if theirs), key=abs, default=None)
@@ -252,13 +260,13 @@ def _trigger(exam: Exam, message: str, connector: Connector | None) -> None:
     visit, waited = exam.visit, exam.effect()
     answer = exam.dialect.trigger(visit, message, connector, waited)
     command = f"TriggerMessage({message})"
-    _must_accept(command, answer.status)
+    must_accept(command, answer.status)
     if connector is None:
-        came = visit.until(lambda: _first(visit.messages(message, answer.position)), waited) is not None
+        came = visit.until(lambda: first_of(visit.messages(message, answer.position)), waited) is not None
     else:
-        came = _state_follows(exam, connector, "", answer.position, waited)
+        came = state_follows(exam, connector, "", answer.position, waited)
     if not came:
-        raise _no_effect(command, f"no {message} within {waited.seconds:.3g} s")
+        raise no_effect(command, f"no {message} within {waited.seconds:.3g} s")
 
 
 def availability(exam: Exam) -> None:
@@ -271,20 +279,18 @@ def availability(exam: Exam) -> None:
 def _change_availability(exam: Exam, connector: Connector, state: str, shown: str) -> None:
     since, waited = exam.visit.position, exam.effect()
     command = f"ChangeAvailability({state})"
-    _must_accept(command, exam.dialect.change_availability(exam.visit, connector, state, waited).status)
-    if not _state_follows(exam, connector, shown, since, waited):
+    must_accept(command, exam.dialect.change_availability(exam.visit, connector, state, waited).status)
+    if not state_follows(exam, connector, shown, since, waited):
         found = f"no StatusNotification {shown} of connector {connector.evse} within {waited.seconds:.3g} s"
-        raise _no_effect(command, found)
+        raise no_effect(command, found)
 
 
-def _state_follows(exam: Exam, connector: Connector, state: str, since: int, waited: Deadline) -> bool:
+def state_follows(exam: Exam, connector: Connector, state: str, since: int, waited: Deadline) -> bool:
     """Wait for a status of a connector, of the given state or of any."""
-    version_16 = (connector.evse, 1)
-    outlets = exam.dialect.outlets(exam.visit.expected)
-    outlet = version_16 if (0, 0) in outlets else (connector.evse, connector.connector)
+    outlet = exam.dialect.outlet(connector)
 
     def look() -> bool | None:
-        return any(r.outlet == outlet and state in {"", r.state} for _, r in _reports(exam, since)) or None
+        return any(r.outlet == outlet and state in {"", r.state} for _, r in status_reports(exam, since)) or None
 
     return exam.visit.until(look, waited) is not None
 
@@ -295,12 +301,12 @@ def reset(exam: Exam) -> None:
     since = _order_reset(exam)
     before = visit.connections_before_reset
     # A boot may come before the answer, on the same connection or on a new one, with any reason.
-    booted = visit.until(lambda: _first(visit.messages("BootNotification", since)), exam.deadline)
+    booted = visit.until(lambda: first_of(visit.messages("BootNotification", since)), exam.deadline)
     if booted is None:
-        raise _no_effect("Reset", f"no BootNotification within {exam.deadline.seconds:.3g} s")
+        raise no_effect("Reset", f"no BootNotification within {exam.deadline.seconds:.3g} s")
     visit.epoch = since
     exam.measure("reset_new_connection", len(visit.connections) > before)
-    _compare_boot(exam, booted)
+    compare_boot(exam, booted)
 
 
 def _order_reset(exam: Exam) -> int:
@@ -310,7 +316,7 @@ def _order_reset(exam: Exam) -> int:
         _settle(exam)
         visit.connections_before_reset, since = len(visit.connections), visit.position
         try:
-            _must_accept("Reset", exam.dialect.reset(visit, exam.deadline).status)
+            must_accept("Reset", exam.dialect.reset(visit, exam.deadline).status)
         except ConnectionGone:
             # One that comes back with its renewed certificate may never have seen the command.
             if visit.reconnecting:
@@ -325,7 +331,7 @@ def _settle(exam: Exam) -> None:
     number = visit.until(lambda: len(visit.connections) if visit.link else None, exam.deadline)
     if visit.reconnecting and number and number > visit.connections_before_renewal:
         visit.reconnecting = False
-        visit.until(lambda: _first(_boots_over(visit, number)), exam.deadline.at_most(_SETTLE_SECONDS))
+        visit.until(lambda: first_of(_boots_over(visit, number)), exam.deadline.at_most(_SETTLE_SECONDS))
 
 
 def _boots_over(visit: Visit, number: int) -> list[Received]:
@@ -340,14 +346,21 @@ def conformance(exam: Exam) -> None:
         raise UnitError(Defect.OCPP, f"Protocol broken {len(findings)} times: {'; '.join(findings[:3])}.")
 
 
-def _must_accept(command: str, word: str) -> None:
+def must_accept(command: str, word: str) -> None:
+    """Refuse any other answer than one that accepts a command.
+
+    Raises:
+        UnitError: It was not accepted.
+    """
     if word not in _ACCEPTED:
         raise UnitError(Defect.OCPP, f"The unit answered {command} with '{printable(word)}'.")
 
 
-def _no_effect(command: str, what: str) -> UnitError:
+def no_effect(command: str, what: str) -> UnitError:
+    """Return the error for a command that was accepted and not done."""
     return UnitError(Defect.OCPP, f"The unit accepted {command} but nothing changed: {what}.")
 
 
-def _first(messages: Sequence[Received]) -> Received | None:
+def first_of(messages: Sequence[Received]) -> Received | None:
+    """Return the first of some messages, or None."""
     return messages[0] if messages else None

@@ -1,10 +1,11 @@
 """What the acceptance server is told: where it listens, what it bears, and whom it has to expect."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from pki.certificate.csr import CertificateRequest
+from pki.passwords import Verifier
 from station.model import Connector, Environment, OcppVersion
 
 
@@ -30,7 +31,11 @@ class Limits:
     message_bytes: int = 65_536
     """Largest message; a longer one ends the visit."""
     messages: int = 5_000
-    """Messages of one visit; more of them is a flood and ends the visit."""
+    """Messages of one visit, and WebSocket frames of one connection; more of them is a flood and ends the visit."""
+    traffic_bytes: int = 16_000_000
+    """What all messages of one visit may have together."""
+    half_open: int = 256
+    """Connections from one address that have not told yet what they want; a further one is closed at once."""
     transcript_bytes: int = 8_000_000
     connections: int = 100
     """Connections of one visit, one after the other; more of them end the visit."""
@@ -72,14 +77,20 @@ class Expected:
     """Hexadecimal; empty for security profile 2."""
     version: OcppVersion
     security_profile: int
-    password: str | None = field(repr=False)
-    """What HTTP Basic authentication must carry on profile 2: for OCPP 1.6 the key itself, not its hexadecimal form."""
+    password: Verifier | None
+    """What recognises the password that HTTP Basic authentication must carry on profile 2: for OCPP 1.6 the key itself,
+    not its hexadecimal form. On profile 3 it only keeps the password out of the transcript."""
     vendor: str
     model: str
     firmware: str
     connectors: tuple[Connector, ...]
     path: str = "/ocpp"
     """Path of the endpoint, without the identity."""
+    iccid: str = ""
+    """Of the SIM card, for a product that has one."""
+    imsi: str = ""
+    meters: Mapping[int, str] = field(default_factory=dict)
+    """Serial number of each outlet's own meter, by EVSE."""
     former_sha256: str = ""
     """A certificate that the unit may still present, until its renewed one was seen; hexadecimal."""
 

@@ -1,12 +1,12 @@
 """What a check wants of a station, in words both OCPP versions share."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
 from station.acceptance.contract import Expected
-from station.acceptance.visit import Answer, Visit
+from station.acceptance.visit import Answer, Received, Visit
 from station.clock import Deadline
 from station.model import Connector
 
@@ -24,6 +24,10 @@ class Boot:
     firmware: str
     reason: str
     """Empty for OCPP 1.6, which gives none."""
+    iccid: str = ""
+    imsi: str = ""
+    meter: str = ""
+    """Serial number of the main meter; OCPP 2.0.1 tells meters by their outlets, in the inventory."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +37,21 @@ class Status:
     outlet: Outlet
     state: str
     """`Available`, `Unavailable`, or what else keeps the outlet from service."""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """One sampled value of a MeterValues, with OCPP's defaults filled in."""
+
+    measurand: str
+    unit: str
+    value: str
+
+
+TOKEN = "FACTORY-TEST"
+"""Whom transactions of the acceptance belong to."""
+REMOTE_START = 1
+"""Number of the command that begins a transaction (OCPP 2.0.1)."""
 
 
 class Dialect(Protocol):
@@ -48,17 +67,31 @@ class Dialect(Protocol):
     """Setting that holds the organisation which a certificate request names."""
     chain_limit: str
     """Setting that states the longest certificate chain the station takes."""
+    boots_with_meter: bool
+    """Whether a BootNotification tells the serial number of the main meter."""
+    measurands: tuple[str, ...]
+    """Settings that say what a triggered MeterValues has; the first one that the station has counts."""
+    grants: Mapping[str, dict[str, object]]
+    """Answers to the station's requests that let a transaction begin."""
 
     def boot(self, payload: Mapping[str, Any]) -> Boot:
         """Read a BootNotification."""
         ...
 
-    def status(self, payload: Mapping[str, Any]) -> Status:
-        """Read a StatusNotification."""
+    def statuses(self, action: str, payload: Mapping[str, Any]) -> Sequence[Status]:
+        """Return what a message of the station says of outlets: nothing, where it is about something else."""
         ...
 
     def outlets(self, expected: Expected) -> tuple[Outlet, ...]:
         """Return every outlet that must report its status."""
+        ...
+
+    def meter_setting(self, evse: int) -> str:
+        """Return the setting that shows the serial number of an outlet's meter; empty where the version has none."""
+        ...
+
+    def outlet(self, connector: Connector) -> Outlet:
+        """Return what messages call a connector."""
         ...
 
     def inventory(self, visit: Visit, deadline: Deadline) -> dict[str, str]:
@@ -85,6 +118,30 @@ class Dialect(Protocol):
         """Restart the station."""
         ...
 
+    def unlock(self, visit: Visit, outlet: Connector, deadline: Deadline) -> str:
+        """Unlock a connector and return the station's word for what came of it."""
+        ...
+
+    def readings(self, payload: Mapping[str, Any]) -> tuple[int, Sequence[Reading]]:
+        """Return the EVSE that a MeterValues is about, and its values."""
+        ...
+
+    def remote_start(self, visit: Visit, outlet: Connector, deadline: Deadline) -> Answer:
+        """Begin a transaction of `TOKEN`."""
+        ...
+
+    def remote_stop(self, visit: Visit, transaction: str, deadline: Deadline) -> Answer:
+        """End a transaction."""
+        ...
+
+    def begun(self, messages: Sequence[Received], outlet: Connector) -> str | None:
+        """Return the name of the transaction that our command began and that charges, or None while there is none."""
+        ...
+
+    def ended(self, messages: Sequence[Received], transaction: str) -> bool:
+        """Tell whether the messages end a transaction."""
+        ...
+
     def trigger_signing(self, visit: Visit, deadline: Deadline) -> Answer:
         """Ask the station to request a certificate for a new key."""
         ...
@@ -95,6 +152,10 @@ class Dialect(Protocol):
 
     def clear_local_list(self, visit: Visit, deadline: Deadline) -> int:
         """Empty the local authorization list and return its version afterwards: 0, or -1 where there is none."""
+        ...
+
+    def install_root(self, visit: Visit, pem: str, deadline: Deadline) -> Answer:
+        """Let the station trust one more CSMS root."""
         ...
 
     def root_hashes(self, visit: Visit, deadline: Deadline) -> list[dict[str, Any]]:
@@ -112,6 +173,11 @@ def member(payload: Mapping[str, Any], name: str) -> Mapping[str, Any]:
     """Return an object member, or an empty one where it is missing or no object."""
     value = payload.get(name)
     return value if isinstance(value, dict) else {}
+
+
+def card(payload: Mapping[str, Any]) -> str:
+    """Return whose card a station's request names, in the words of any version; empty where it names none."""
+    return text(payload, "idTag") or text(member(payload, "idToken"), "idToken")
 
 
 def members(payload: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:

@@ -54,7 +54,7 @@ def _renewal(exam: Exam) -> Renewal:
 def _asked(exam: Exam) -> str:
     """Trigger the unit's certificate request and return it (PEM)."""
     visit, since = exam.visit, exam.visit.position
-    visit.signing = True
+    visit.granted = {"SignCertificate": {"status": "Accepted"}}
     try:
         answer = exam.dialect.trigger_signing(visit, exam.deadline)
         if answer.status != "Accepted":
@@ -62,7 +62,7 @@ def _asked(exam: Exam) -> str:
             raise UnitError(Defect.OCPP, f"The unit answered the request to renew its certificate with '{told}'.")
         found = visit.until(lambda: next(iter(visit.messages("SignCertificate", since)), None), exam.deadline)
     finally:
-        visit.signing = False
+        visit.granted = {}
     if found is None:
         raise exam.missing("SignCertificate after it was triggered", exam.deadline)
     return str(found.payload.get("csr", ""))

@@ -6,10 +6,13 @@ from dataclasses import dataclass, field, replace
 
 from station.acceptance.contract import Renewal
 from station.acceptance.dialect import Dialect
+from station.acceptance.fixture import Fixture, NoFixture, NotOfferedError
 from station.acceptance.messages import printable
 from station.acceptance.v16 import Ocpp16
+from station.acceptance.v21 import Ocpp21
 from station.acceptance.v201 import Ocpp201
 from station.acceptance.visit import CheckResult, Visit
+from station.catalog.acceptance import Acceptance
 from station.clock import Deadline
 from station.errors import Defect, UnitError
 from station.model import Measurement, OcppVersion, Outcome
@@ -17,15 +20,23 @@ from station.model import Measurement, OcppVersion, Outcome
 Value = str | float | bool
 Progress = Callable[[float], None]
 """Told the share of the sequence that is done, 0 to 1; may raise to end it."""
+OnCheck = Callable[[str], None]
+"""Told the name of each check as it begins."""
 
-DIALECTS: Mapping[OcppVersion, Dialect] = {OcppVersion.V16: Ocpp16(), OcppVersion.V201: Ocpp201()}
+DIALECTS: Mapping[OcppVersion, Dialect] = {
+    OcppVersion.V16: Ocpp16(),
+    OcppVersion.V201: Ocpp201(),
+    OcppVersion.V21: Ocpp21(),
+}
+__all__ = ["DIALECTS", "Check", "Exam", "NotOfferedError", "adjusted", "ignore_progress", "run_checks", "run_sequence"]
+
 _EFFECT_SECONDS = 10.0
 _SHOWN = 200
 """Longest foreign text in a measurement, in characters."""
 
 
-class NotOfferedError(Exception):
-    """The unit does not have what a check is about, and need not have it: the check is skipped."""
+def ignore_check(name: str) -> None:
+    """Take no notice of which check begins."""
 
 
 @dataclass
@@ -40,6 +51,12 @@ class Exam:
     owner: str = ""
     """Organisation that the unit must name in certificate requests; empty where it need not know."""
     renewal: Renewal | None = None
+    plan: Acceptance = field(default_factory=Acceptance)
+    """What the product proves beyond what all do."""
+    fixture: Fixture = field(default_factory=NoFixture)
+    roots: bytes = b""
+    """PEM of exactly the roots that the unit trusts for its server; empty where nobody knows."""
+    on_check: OnCheck = ignore_check
     measurements: list[Measurement] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
@@ -47,6 +64,12 @@ class Exam:
     def dialect(self) -> Dialect:
         """Return the ordered version's language."""
         return DIALECTS[self.visit.expected.version]
+
+    @property
+    def wanted(self) -> Mapping[str, str]:
+        """Return what is written: the caller's settings, the heartbeat interval in any case, and whose the unit is."""
+        owner = {self.dialect.organization: self.owner} if self.owner else {}
+        return {self.dialect.heartbeat: str(self.visit.limits.heartbeat_seconds), **owner, **self.settings}
 
     def measure(self, name: str, value: Value, unit: str = "") -> None:
         """Record a value without a verdict."""
@@ -76,6 +99,8 @@ class Check:
     limit_seconds: float
     mandatory: bool = True
     """A check that is not mandatory is recorded when it fails, and the sequence goes on."""
+    left_out: str = ""
+    """Why it is not performed; it stands in the record all the same."""
 
 
 def adjusted(
@@ -127,14 +152,21 @@ def run_checks(checks: Sequence[Check], exam: Exam, progress: Progress) -> tuple
     first = len(exam.visit.results)
     for index, check in enumerate(checks):
         progress(index / len(checks))
+        exam.on_check(check.name)
         _run_check(check, replace(exam, deadline=exam.deadline.at_most(check.limit_seconds), measurements=[], notes=[]))
     progress(1.0)
     return tuple(exam.visit.results[first:])
 
 
+def _refuse_left_out(check: Check) -> None:
+    if check.left_out:
+        raise NotOfferedError(check.left_out)
+
+
 def _run_check(check: Check, exam: Exam) -> None:
     started, outcome = time.monotonic(), Outcome.ERROR
     try:
+        _refuse_left_out(check)
         check.function(exam)
         outcome = Outcome.PASS
     except NotOfferedError as reason:

@@ -5,11 +5,11 @@ asyncio lives in one thread of its own; everything public here blocks and may be
 
 import asyncio
 import logging
-import ssl
 import threading
 from collections.abc import Coroutine, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import replace
 from functools import partial
 from http import HTTPStatus
 from typing import TypeVar
@@ -22,15 +22,15 @@ from websockets.typing import Subprotocol
 
 from station.acceptance.admission import Presented, Verdict, judge
 from station.acceptance.attempts import AttemptLog
-from station.acceptance.contract import Expected, PersonaConfig, ServerConfig
+from station.acceptance.connection import WIRE_LOG, BoundedConnection
+from station.acceptance.contract import Expected, Limits, PersonaConfig, ServerConfig
 from station.acceptance.session import Session
-from station.acceptance.tls import SIGHTING, listen, peer_certificate, server_context
+from station.acceptance.tls import SIGHTING, WatchedTls, listen, server_context
 from station.acceptance.visit import Visit
 from station.errors import Aborted
 from station.model import Environment
 
 _LOG = logging.getLogger(__name__)
-_WIRE_LOG = logging.getLogger(f"{__name__}.wire")
 _STOP_SECONDS = 5.0
 _ADMITTED: ContextVar[tuple[Visit, Presented]] = ContextVar("admitted")
 Result = TypeVar("Result")
@@ -56,8 +56,6 @@ class AcceptanceServer:
             ConfigError: A certificate, key or root cannot be used.
             ServiceError: A port cannot be listened on.
         """
-        # Frames and headers carry passwords, and this library logs both at DEBUG.
-        _WIRE_LOG.setLevel(logging.WARNING)
         self._thread.start()
         try:
             self._run(self._start())
@@ -77,6 +75,10 @@ class AcceptanceServer:
             self._thread.join(_STOP_SECONDS)
         if not self._loop.is_running():
             self._loop.close()
+
+    def adopt(self, limits: Limits) -> None:
+        """Judge units by the limits of another product from now on; visits that are open keep theirs."""
+        self.config = replace(self.config, limits=limits)
 
     def port(self, environment: Environment) -> int:
         """Return the TCP port of a persona."""
@@ -126,7 +128,7 @@ class AcceptanceServer:
         context = server_context(persona, roots)
         return await serve(
             _handle,
-            sock=listen(self.config.host, persona.port, persona.persona, self.attempts),
+            sock=listen(self.config.host, persona, self.attempts, limits.half_open),
             ssl=context,
             process_request=partial(self._admit, persona.persona),
             select_subprotocol=_select_subprotocol,
@@ -137,7 +139,8 @@ class AcceptanceServer:
             close_timeout=2.0,
             max_size=limits.message_bytes,
             server_header=None,
-            logger=_WIRE_LOG,
+            logger=WIRE_LOG,
+            create_connection=BoundedConnection,
         )
 
     async def _stop(self) -> None:
@@ -165,7 +168,9 @@ class AcceptanceServer:
         SIGHTING.get().learned(verdict.reason, owner=owner, claimed=presented.claimed, settled=True)
         for visit in visits:
             if verdict.admitted and visit.expected is verdict.expected:
-                _ADMITTED.set((visit, presented))
+                if visit.away:
+                    return connection.respond(HTTPStatus.SERVICE_UNAVAILABLE, "")
+                _ADMITTED.set((visit, replace(presented, basic=None)))
                 return None
             if visit.expected in (verdict.expected, verdict.claimed):
                 visit.refused(verdict)
@@ -180,6 +185,7 @@ class AcceptanceServer:
 
 async def _handle(connection: ServerConnection) -> None:
     visit, presented = _ADMITTED.get()
+    assert isinstance(connection, BoundedConnection)  # noqa: S101 - `_serve` makes no others
     try:
         await Session(connection, visit).run(presented)
     except Exception as bug:  # noqa: BLE001 - the slot thread raises it: a bug of ours is never the unit's FAIL
@@ -200,17 +206,19 @@ def _refuse(connection: ServerConnection, verdict: Verdict) -> Response:
 
 
 def _presented(environment: Environment, connection: ServerConnection, request: Request) -> Presented:
-    tls: ssl.SSLObject = connection.transport.get_extra_info("ssl_object")
+    tls: WatchedTls = connection.transport.get_extra_info("ssl_object")
     cipher = tls.cipher()
     headers = request.headers.get_all("Authorization")
+    if headers:
+        del request.headers["Authorization"]  # the connection keeps its request, and nobody needs the password again
     return Presented(
         environment=environment,
-        address=str(connection.remote_address[0]),
+        address=str((connection.remote_address or ("gone",))[0]),  # None once the peer has hung up
         path=request.path,
         subprotocols=_offered(request),
         authorization=bool(headers),
         basic=_basic(headers),
-        certificate=peer_certificate(tls),
+        certificate=tls.peer,
         tls_version=tls.version() or "",
         cipher=cipher[0] if cipher else "",
     )

@@ -57,22 +57,35 @@ SIGHTING: ContextVar[Sighting] = ContextVar("sighting")
 class Listener(socket.socket):
     """A listening socket that notes each connection where it is accepted, with its address."""
 
-    def __init__(self, family: int, environment: Environment, log: AttemptLog) -> None:
+    def __init__(self, family: int, environment: Environment, log: AttemptLog, half_open: int) -> None:
         super().__init__(family, socket.SOCK_STREAM)
         self._environment = environment
         self._attempts = log
+        self._half_open = half_open
 
     def accept(self) -> tuple[socket.socket, Any]:
-        """Accept a connection and note the attempt."""
+        """Accept a connection and note the attempt; one too many from its address is closed at once.
+
+        Raises:
+            ConnectionAbortedError: It was closed, which asyncio takes for a connection that went by itself.
+        """
         connection, address = super().accept()
-        local = connection.getsockname()[0] == address[0]
+        local, crowd = connection.getsockname()[0] == address[0], self._attempts.half_open(str(address[0]))
         number = self._attempts.opened(self._environment, str(address[0]), local=local)
-        SIGHTING.set(Sighting(self._attempts, number))
+        sighting = Sighting(self._attempts, number)
+        if crowd >= self._half_open:
+            sighting.learned("too many half-open connections from this address", settled=True)
+            connection.close()
+            raise ConnectionAbortedError
+        SIGHTING.set(sighting)
         return connection, address
 
 
 class WatchedTls(ssl.SSLObject):
     """A handshake that tells the attempt log how it ended and who came."""
+
+    peer: PeerCertificate | None = None
+    """The client's certificate, once the handshake is over."""
 
     def do_handshake(self) -> None:
         """Go on with the handshake."""
@@ -83,26 +96,28 @@ class WatchedTls(ssl.SSLObject):
         except ssl.SSLError as error:
             SIGHTING.get().learned(f"TLS failed: {error.reason}", settled=True)
             raise
-        peer = peer_certificate(self)
-        SIGHTING.get().learned("no HTTP request", owner=peer.common_name if peer else "")
+        self.peer = _peer_certificate(self)
+        SIGHTING.get().learned("no HTTP request", owner=self.peer.common_name if self.peer else "")
 
 
-def listen(host: str, port: int, environment: Environment, log: AttemptLog) -> socket.socket:
-    """Open a listening socket whose accepted connections are noted as attempts.
+def listen(host: str, persona: PersonaConfig, log: AttemptLog, half_open: int) -> socket.socket:
+    """Open the listening socket of a persona, whose accepted connections are noted as attempts.
 
     Raises:
         ServiceError: The address is not ours or the port is taken.
     """
     try:
-        family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
-        listener = Listener(family, environment, log)
+        family, *_, address = socket.getaddrinfo(host, persona.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[
+            0
+        ]
+        listener = Listener(family, persona.persona, log, half_open)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(address)
         listener.listen(_BACKLOG)
     except OSError as error:
         raise ServiceError(
             Service.NETWORK,
-            f"The acceptance server cannot listen on {host}:{port}: {error.strerror}.",
+            f"The acceptance server cannot listen on {host}:{persona.port}: {error.strerror}.",
             hint="Stop what uses the port, or change acceptance in station.toml.",
         ) from error
     return listener
@@ -139,7 +154,7 @@ def _load(context: ssl.SSLContext, persona: PersonaConfig, client_roots: Sequenc
         raise ConfigError(f"{where}: the client roots cannot be read: {error}") from error
 
 
-def peer_certificate(tls: ssl.SSLObject) -> PeerCertificate | None:
+def _peer_certificate(tls: ssl.SSLObject) -> PeerCertificate | None:
     """Return the verified client certificate of a finished handshake, or None where there was none."""
     der, fields = tls.getpeercert(binary_form=True), tls.getpeercert()
     if not der or not fields:

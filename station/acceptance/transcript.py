@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from datetime import datetime
 
+from pki.passwords import Verifier
 from station.clock import iso, utc_now
 
 REDACTED = "[redacted]"
@@ -49,9 +50,9 @@ class Transcript:
 class Recorder:
     """Collects lines until its size is used up; what comes later is counted."""
 
-    def __init__(self, limit: int, secrets: tuple[str, ...] = ()) -> None:
+    def __init__(self, limit: int, password: Verifier | None = None) -> None:
         self._limit = limit
-        self._secrets = tuple(form for secret in secrets for form in _forms(secret))
+        self._password = password
         self._lines: list[bytes] = []
         self._size = 0
         self._dropped = 0
@@ -82,18 +83,12 @@ class Recorder:
         try:
             text = json.dumps(redact(json.loads(text)), ensure_ascii=False, separators=(",", ":"))
         except (ValueError, RecursionError):
-            text = f"not JSON: {text[:1000]!r}"
-        for secret in self._secrets:
-            text = text.replace(secret, REDACTED)
-        return text
+            text = f"not JSON: {self._hidden(text)[:1000]!r}"
+        return self._hidden(text)
+
+    def _hidden(self, text: str) -> str:
+        return self._password.hide(text, REDACTED) if self._password else text
 
 
 def _line(entry: dict[str, object]) -> bytes:
     return json.dumps(entry, ensure_ascii=True, separators=(",", ":")).encode() + b"\n"
-
-
-def _forms(secret: str) -> tuple[str, ...]:
-    """Return the ways a secret may stand in a frame: as it is, inside JSON, and in hexadecimal (OCPP 1.6)."""
-    hexadecimal = secret.encode(errors="surrogateescape").hex()
-    plain = json.dumps(secret, ensure_ascii=False)[1:-1]
-    return (plain, secret, hexadecimal, hexadecimal.upper())

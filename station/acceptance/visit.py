@@ -7,7 +7,8 @@ from either side ends every wait at once. A bug of the server ends it too, as th
 import asyncio
 import threading
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Protocol, TypeVar
@@ -66,7 +67,8 @@ class Answer:
     @property
     def status(self) -> str:
         """Return the answer's status, or the empty string where it has none."""
-        return str(self.payload.get("status", ""))
+        status = self.payload.get("status", "")
+        return status if isinstance(status, str) else ""
 
 
 @dataclass(frozen=True)
@@ -113,8 +115,10 @@ class Visit:
         """Position from which messages belong to the unit's latest start."""
         self.accepting = expected.environment is Environment.SHIP
         """Whether a BootNotification is answered Accepted; Pending otherwise."""
-        self.signing = False
-        """Whether a SignCertificate is answered Accepted; Rejected otherwise."""
+        self.granted: Mapping[str, dict[str, object]] = {}
+        """What some of the unit's requests are answered with now, in place of a refusal."""
+        self.away = False
+        """Whether nobody is let in now, as if the network were gone."""
         self.reconnecting = False
         """Whether the unit may let go of its connection to come back with a renewed certificate."""
         self.connections_before_renewal = 0
@@ -122,13 +126,15 @@ class Visit:
         self._loop = loop
         self._changed = threading.Condition()
         self._log: list[Received] = []
+        self._messages = 0
+        self._bytes = 0
         self._connections: list[Presented] = []
         self._link: Link | None = None
         self._failure: BaseException | None = None
         self._suspect: BaseException | None = None
         self._findings: deque[str] = deque(maxlen=_MAX_FINDINGS)
         self._claims: deque[str] = deque(maxlen=_MAX_FINDINGS)
-        self.recorder = Recorder(limits.transcript_bytes, (expected.password,) if expected.password else ())
+        self.recorder = Recorder(limits.transcript_bytes, expected.password)
 
     @property
     def names(self) -> frozenset[str]:
@@ -230,6 +236,18 @@ class Visit:
         if link is not None:
             asyncio.run_coroutine_threadsafe(link.close(), self._loop)
 
+    @contextmanager
+    def network_gone(self) -> Iterator[None]:
+        """Cut the unit's connection, and let it not in for the time of the block."""
+        self.away = True
+        link = self.link
+        if link is not None:
+            self._loop.call_soon_threadsafe(link.drop)
+        try:
+            yield
+        finally:
+            self.away = False
+
     def transcript(self) -> Transcript:
         """Return every frame so far, redacted, as JSON lines with their SHA-256."""
         with self._changed:
@@ -281,8 +299,16 @@ class Visit:
         with self._changed:
             self._log.append(message)
             self._changed.notify_all()
-        if len(self._log) >= self.limits.messages:
+
+    def took(self, size: int) -> None:
+        """Count a message of the station, whatever it holds; too many, or too much in all, end the visit."""
+        self._messages += 1
+        self._bytes += size
+        if self._messages >= self.limits.messages:
             self.fail(UnitError(Defect.OCPP, f"The unit sent {self.limits.messages} messages: it floods the server."))
+        elif self._bytes > self.limits.traffic_bytes:
+            told = f"The unit sent more than {self.limits.traffic_bytes} bytes: it floods the server."
+            self.fail(UnitError(Defect.OCPP, told))
 
     def found(self, finding: str) -> None:
         """Record a breach of the protocol."""

@@ -5,17 +5,21 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 from uuid import uuid4
 
-from station.cpms.contract import Body, Record, Secret
+from pki.passwords import Password
+from station.cpms.contract import Body, Limits, Record
 from station.cpms.payload import canonical
 from station.cpms.registry import CERTIFICATE, IDENTITY, Occupied, Registry
-from station.cpms.wire import MAX_BYTES, parse_record, parse_revocation, safe_number, safe_serial
+from station.cpms.wire import parse_record, parse_revocation, parse_withdrawal, safe_number, safe_serial
 from station.errors import ConfigError, Service, ServiceError
+from station.http import MAX_BYTES, Secret, split_uri
 
 FORMAT = "charger-registration/1"
 REVOKED = "revoked-certificate/1"
+WITHDRAWN = "withdrawn-registration/1"
+LIMITS = Limits(8)
 
 
 @dataclass(frozen=True)
@@ -36,7 +40,8 @@ class Folder:
             ServiceError: The directory can't be written.
         """
         present = self.read(serial)
-        if present is None and (self.holders(IDENTITY, body[IDENTITY]) or self._is_revoked(serial, body)):
+        taken = self.holders(IDENTITY, body[IDENTITY]) or self._is_revoked(serial, body)
+        if present is None and (taken or self.withdrawal(serial, revision) is not None):
             raise Occupied
         content = {"format": FORMAT, "serial": serial, "revision": revision, "charger": body}
         try:
@@ -48,6 +53,9 @@ class Folder:
         if present is None or (present.revision, dict(present.fields)) != (revision, body):
             raise Occupied
         return False
+
+    def entrust(self, serial: str, password: Password) -> None:
+        """Keep nothing: a password is no text for files, it travels sealed in the batch."""
 
     def revocation(self, serial: str, certificate_serial: str) -> Body | None:
         """Return what the directory knows of a revoked certificate, or None."""
@@ -74,16 +82,51 @@ class Folder:
             raise Occupied
         return False
 
+    def withdrawal(self, serial: str, revision: int) -> Body | None:
+        """Return why a registration was withdrawn, or None."""
+        path = self._withdrawal_path(serial, revision)
+        content = _content(path)
+        return None if content is None else parse_withdrawal(content, str(path))
+
+    def withdraw(self, serial: str, revision: int, body: Body) -> bool:
+        """Create the file of a withdrawn registration, then remove the registration; both may be done again.
+
+        Raises:
+            Occupied: Another content is there.
+            ServiceError: The directory can't be written.
+        """
+        path = self._withdrawal_path(serial, revision)
+        content = {"format": WITHDRAWN, "serial": serial, "revision": revision, "withdrawal": body}
+        try:
+            path.parent.mkdir(exist_ok=True)
+            created = _create(path, canonical(content) + b"\n")
+            present = self.read(serial)
+            if present is not None and present.revision <= revision:
+                self._path(serial).unlink()
+                _sync(self.directory)
+        except OSError as error:
+            raise _trouble(path, error) from error
+        if not created and self.withdrawal(serial, revision) != body:
+            raise Occupied
+        return created
+
     def holders(self, field: str, value: str) -> tuple[str, ...]:
         """Return the serials that are registered with this identity or certificate."""
         records = [_read(path) for path in sorted(self.directory.glob("*.json"))]
         return tuple(record.serial for record in records if record and _field(record, field) == value)
+
+    def page(self, after: str) -> tuple[str, ...]:
+        """Return all serials at once."""
+        return () if after else tuple(path.stem for path in sorted(self.directory.glob("*.json")))
 
     def close(self) -> None:
         """Do nothing: nothing is open."""
 
     def _is_revoked(self, serial: str, body: Body) -> bool:
         return self.revocation(serial, body["certificate"]["serial_number"]) is not None
+
+    def _withdrawal_path(self, serial: str, revision: int) -> Path:
+        return self.directory / "withdrawn" / f"{safe_serial(serial)}.{revision:d}.json"
 
     def _revocation_path(self, serial: str, certificate_serial: str) -> Path:
         return self.directory / "revoked" / f"{safe_serial(serial)}.{safe_number(certificate_serial)}.json"
@@ -99,15 +142,15 @@ def open_folder(uri: str, token: Secret, directory: Path) -> Registry:
         ConfigError: The URI has no path, or the directory can't be made.
     """
     del token
-    parts = urlsplit(uri)
+    parts = split_uri(uri, "environment.cpms")
     if parts.netloc or not parts.path or parts.query or parts.fragment:
-        raise ConfigError("cpms.uri: 'file:' takes a directory and nothing else")
+        raise ConfigError("environment.cpms: 'file:' takes a directory and nothing else")
     folder = directory / unquote(parts.path)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise ConfigError(f"cpms.uri: {folder}: {error.strerror}") from error
-    return Registry(uri, Folder(folder))
+        raise ConfigError(f"environment.cpms: {folder}: {error.strerror}") from error
+    return Registry(uri, Folder(folder), LIMITS)
 
 
 def _field(record: Record, field: str) -> Any:

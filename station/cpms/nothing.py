@@ -3,11 +3,14 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from station.cpms.contract import Record, Registration, Secret
+from station.cpms.contract import NONE, Credentials, Health, Limits, Record, Registration
 from station.cpms.payload import canonical, payload
 from station.errors import ConfigError
+from station.http import Secret
 from station.model import UnitRecord
-from station.records import RevokedCertificate
+from station.records import RevokedCertificate, Withdrawal
+
+LIMITS = Limits(64)
 
 
 @dataclass(frozen=True)
@@ -15,14 +18,20 @@ class NoCpms:
     """The null object: it agrees with whatever it is told, and keeps nothing."""
 
     name: str = "none:"
+    limits: Limits = LIMITS
+
+    def health(self) -> Health:
+        """Answer at once."""
+        return Health("no CPMS", 0.0)
 
     def read(self, serial: str) -> Record | None:
         """Return None: there are no records."""
         del serial
         return None
 
-    def register(self, record: UnitRecord, revision: int) -> Registration:
-        """Return a registration that needs no agreement of anyone."""
+    def register(self, record: UnitRecord, revision: int, credentials: Credentials = NONE) -> Registration:
+        """Return a registration that needs no agreement of anyone; the password stays sealed."""
+        del credentials
         sent = canonical(payload(record))
         return Registration(self.name, revision, sent, sent)
 
@@ -39,6 +48,11 @@ class NoCpms:
         del notice
         return False
 
+    def withdraw(self, notice: Withdrawal, sent: UnitRecord | None = None) -> bool:
+        """Tell nobody."""
+        del notice, sent
+        return False
+
     def close(self) -> None:
         """Do nothing: nothing is open."""
 
@@ -51,5 +65,5 @@ def open_nothing(uri: str, token: Secret, directory: Path) -> NoCpms:
     """
     del token, directory
     if uri != "none:":
-        raise ConfigError("cpms.uri: 'none:' takes nothing behind it")
+        raise ConfigError("environment.cpms: 'none:' takes nothing behind it")
     return NoCpms()

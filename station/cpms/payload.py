@@ -13,10 +13,14 @@ from cryptography.x509.oid import NameOID
 
 from station.cpms.contract import Body, Record
 from station.errors import ConfigError
-from station.model import Connector, UnitRecord
+from station.model import Connector, InstalledMeter, UnitRecord
 
+UNASSIGNED = "unassigned"
+OPERATORS: Body = {"site_group": UNASSIGNED, "tariff": UNASSIGNED, "operator_account": UNASSIGNED}
+"""What the operator decides later (F-G4): sent with a registration as unassigned, and nobody's difference after."""
 LONGEST_VALUE = 500
 """Characters of a remote value that are compared and kept."""
+NOTHING = "null"
 SHOWN = 60
 """Characters of a value in a message."""
 
@@ -41,11 +45,29 @@ def payload(record: UnitRecord) -> Body:
         "connectors": [_connector(connector) for connector in record.connectors],
         "certificate": {
             "sha256": record.certificate_sha256,
-            "common_name": _common_name(record.certificate_subject),
+            "common_name": common_name(record.certificate_subject),
             "serial_number": record.certificate_serial,
         },
         "work_order": record.work_order,
         "customer": record.customer,
+        **_modules(record),
+    }
+
+
+def _modules(record: UnitRecord) -> Body:
+    """Return meters with their keys, and the numbers of modules, where the unit has them (F-G1, F-I4)."""
+    meters = [_meter(meter) for meter in record.meters]
+    numbers = [{"kind": number.kind, "value": number.value} for number in record.identifiers]
+    return ({"meters": meters} if meters else {}) | ({"identifiers": numbers} if numbers else {})
+
+
+def _meter(meter: InstalledMeter) -> Body:
+    return {
+        "evse": meter.evse,
+        "type": meter.type,
+        "serial": meter.serial,
+        "approval": meter.approval,
+        "public_key": meter.public_key,
     }
 
 
@@ -77,6 +99,16 @@ def compare(sent: Body, kept: Body) -> tuple[str, ...]:
     )
 
 
+def contradictions(sent: Body, kept: Body) -> tuple[str, ...]:
+    """Name the fields that a CPMS has otherwise, with both values; what it has no value for is no contradiction."""
+    ours, theirs = dict(_flatten("", sent)), dict(_flatten("", kept))
+    return tuple(
+        f"{name}: sent {_show(ours.get(name))}, recorded {_show(theirs[name])}"
+        for name in theirs
+        if theirs[name] not in (ours.get(name), NOTHING)
+    )
+
+
 def _connector(connector: Connector) -> Body:
     return {
         "id": connector.evse,
@@ -90,7 +122,12 @@ def _connector(connector: Connector) -> Body:
     }
 
 
-def _common_name(subject: str) -> str:
+def common_name(subject: str) -> str:
+    """Return the common name of a certificate's subject.
+
+    Raises:
+        ConfigError: It has none, or is no RFC 4514 name.
+    """
     try:
         names = x509.Name.from_rfc4514_string(subject).get_attributes_for_oid(NameOID.COMMON_NAME)
     except ValueError as error:

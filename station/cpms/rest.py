@@ -1,80 +1,49 @@
-"""The staging CPMS over HTTP: the only module that knows httpx.
+"""The staging CPMS over HTTP; every request of ours is idempotent (GET, and PUT keyed on serial and revision)."""
 
-Every request of ours is idempotent (GET, and PUT keyed on serial and revision), so it may be sent again. Answers are
-bounded in size and time, redirects are not followed, proxies and .netrc of the environment are not used, and the token
-is asked for at each request and never put into a URI, a log or an exception.
-"""
-
-import re
-import time
-from collections.abc import Mapping
-from dataclasses import dataclass
-from ipaddress import ip_address
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import NoReturn
-from urllib.parse import parse_qs, urlsplit
 
-import httpx
-
-from station.clock import Deadline
-from station.cpms.contract import Body, Record, Secret
+from pki.passwords import Password
+from station.cpms.contract import Body, Limits, Record, Rejected
+from station.cpms.gate import Gate
 from station.cpms.payload import canonical
 from station.cpms.registry import Occupied, Registry
-from station.cpms.tls import Identify, Trust, open_trust, tls_problem
 from station.cpms.wire import (
-    MAX_BYTES,
     SERIAL,
     nonsense,
     parse_json,
     parse_record,
     parse_revocation,
+    parse_withdrawal,
     safe_number,
     safe_serial,
 )
-from station.errors import ConfigError, Service, ServiceError
+from station.errors import Service
+from station.http import Answer, HttpClient, Secret, named_fields, open_http
+from station.trust import Identify, Peer
 
-REQUEST_SECONDS = 10.0
-"""Time for one verb, with all its attempts; a pause between bytes counts too, a slow body is cut off."""
-SILENCE_SECONDS = 5.0
-ATTEMPTS = 3
-LONGEST_PAUSE_SECONDS = 2.0
-BROKEN = 0
-"""Stands for the status of an answer that never came."""
-AGAIN = frozenset({BROKEN, 429, 500, 502, 503, 504})
-TOKEN = re.compile(r"[\x21-\x7e]{1,4096}")
 CHARGERS = "/api/v1/chargers"
-
-
-@dataclass(frozen=True)
-class Answer:
-    """An answer that fits the bounds."""
-
-    status: int
-    content: bytes = b""
-    pause: float = 0.0
-    """Seconds that the CPMS asks us to wait."""
-    problem: str = ""
-    """Why there is no answer."""
+REFUSED = (400, 413, 422)
+PROOFS = 2
+"""Who keeps a password knows it the second time."""
+LIMITS = Limits(16)
+PEER = Peer(Service.CPMS, "CPMS", "environment.cpms", "cpms.client")
 
 
 @dataclass(frozen=True)
 class Rest:
     """Chargers behind the REST interface that `fixtures/cpms_openapi.json` describes."""
 
-    client: httpx.Client
-    token: Secret
-    name: str
-    trust: Trust
-    seconds: float = REQUEST_SECONDS
+    http: HttpClient
 
     def read(self, serial: str) -> Record | None:
         """Return a record, or None."""
-        answer = self._request("GET", f"{CHARGERS}/{safe_serial(serial)}")
+        answer = self.http.request("GET", f"{CHARGERS}/{safe_serial(serial)}")
         if answer.status == 404:
             return None
-        record = parse_record(self._content(answer), self.name)
+        record = parse_record(self.http.content(answer), self.http.name)
         if record.serial != serial:
-            raise nonsense(self.name, "the record of another unit")
+            raise nonsense(self.http.name, "the record of another unit")
         return record
 
     def create(self, serial: str, revision: int, body: Body) -> bool:
@@ -84,16 +53,26 @@ class Rest:
             Occupied: The CPMS has other content for this serial, identity or certificate.
         """
         path = f"{CHARGERS}/{safe_serial(serial)}"
-        answer = self._request("PUT", path, params={"revision": str(revision)}, content=canonical(body))
-        if answer.status == 409:
-            raise Occupied
-        self._content(answer)
-        return answer.status == 201
+        answer = self.http.request("PUT", path, params={"revision": str(revision)}, content=canonical(body))
+        return self._is_new(answer)
+
+    def entrust(self, serial: str, password: Password) -> None:
+        """Have a password kept; the CPMS answers 201 for a new one, 200 for the same, 409 for any other.
+
+        Raises:
+            Occupied: The CPMS has another password for this charger.
+            ServiceError: It says that it kept the password, and does not know it when it is asked again.
+        """
+        path, content = f"{CHARGERS}/{safe_serial(serial)}/credential", canonical({"password": password.reveal()})
+        for _ in range(PROOFS):
+            if not self._is_new(self.http.request("PUT", path, content=content)):
+                return
+        raise nonsense(self.http.name, "not that of a CPMS that keeps passwords")
 
     def revocation(self, serial: str, certificate_serial: str) -> Body | None:
         """Return what the CPMS knows of a revoked certificate, or None."""
-        answer = self._request("GET", _revocation_path(serial, certificate_serial))
-        return None if answer.status == 404 else parse_revocation(self._content(answer), self.name)
+        answer = self.http.request("GET", _revocation_path(serial, certificate_serial))
+        return None if answer.status == 404 else parse_revocation(self.http.content(answer), self.http.name)
 
     def revoke(self, serial: str, certificate_serial: str, body: Body) -> bool:
         """Tell of a revoked certificate; 201 for a new one, 200 for the same, 409 for any other.
@@ -101,102 +80,57 @@ class Rest:
         Raises:
             Occupied: The CPMS has other content for this certificate.
         """
-        answer = self._request("PUT", _revocation_path(serial, certificate_serial), content=canonical(body))
-        if answer.status == 409:
-            raise Occupied
-        self._content(answer)
-        return answer.status == 201
+        answer = self.http.request("PUT", _revocation_path(serial, certificate_serial), content=canonical(body))
+        return self._is_new(answer)
+
+    def withdrawal(self, serial: str, revision: int) -> Body | None:
+        """Return why a registration was withdrawn, or None."""
+        answer = self.http.request("GET", _withdrawal_path(serial, revision))
+        return None if answer.status == 404 else parse_withdrawal(self.http.content(answer), self.http.name)
+
+    def withdraw(self, serial: str, revision: int, body: Body) -> bool:
+        """Withdraw a registration; 201 for a new withdrawal, 200 for the same, 409 for any other.
+
+        Raises:
+            Occupied: It was withdrawn for another reason.
+        """
+        answer = self.http.request("PUT", _withdrawal_path(serial, revision), content=canonical(body))
+        return self._is_new(answer)
 
     def holders(self, field: str, value: str) -> tuple[str, ...]:
         """Return the serials that are registered with this identity or certificate."""
-        found = parse_json(self._content(self._request("GET", CHARGERS, params={field: value})), self.name)
+        return self._serials({field: value})
+
+    def page(self, after: str) -> tuple[str, ...]:
+        """Return the next serials in their order; none at the end."""
+        return self._serials({"after": after})
+
+    def _serials(self, params: dict[str, str]) -> tuple[str, ...]:
+        found = parse_json(self.http.content(self.http.request("GET", CHARGERS, params=params)), self.http.name)
         serials = found.get("serials") if isinstance(found, dict) else None
         if not isinstance(serials, list) or not all(isinstance(s, str) and SERIAL.fullmatch(s) for s in serials):
-            raise nonsense(self.name, "not a list of serial numbers")
+            raise nonsense(self.http.name, "not a list of serial numbers")
         return tuple(serials)
 
     def close(self) -> None:
         """Close the connections."""
-        self.client.close()
+        self.http.close()
 
-    def _request(
-        self, verb: str, path: str, *, params: Mapping[str, str] | None = None, content: bytes = b""
-    ) -> Answer:
-        """Send a request, again after a passing fault while there is time.
+    def _is_new(self, answer: Answer) -> bool:
+        """Tell whether an answer to PUT speaks of something new.
 
         Raises:
-            ServiceError: No answer in time.
+            Occupied: It speaks of other content.
+            Rejected: It refuses the form.
         """
-        deadline = Deadline(self.seconds)
-        request = self.client.build_request(verb, path, params=params, content=content, headers=self._headers())
-        answer = self._once(request, deadline)
-        for attempt in range(1, ATTEMPTS):
-            if answer.status not in AGAIN or deadline.expired:
-                break
-            pause = answer.pause or 0.1 * 2**attempt
-            time.sleep(min(pause, LONGEST_PAUSE_SECONDS, deadline.remaining))
-            answer = self._once(request, deadline)
-        return answer
-
-    def _once(self, request: httpx.Request, deadline: Deadline) -> Answer:
-        self.trust.refresh()
-        request.extensions["timeout"] = httpx.Timeout(max(0.001, deadline.at_most(SILENCE_SECONDS).remaining)).as_dict()
-        try:
-            response = self.client.send(request, stream=True)
-            try:
-                return Answer(response.status_code, self._body(response, deadline), _pause(response))
-            finally:
-                response.close()
-        except httpx.TimeoutException as error:
-            raise self._away("no answer in time") from error
-        except httpx.HTTPError as error:
-            return Answer(BROKEN, problem=tls_problem(error) or self._broken(error))
-
-    def _broken(self, error: httpx.HTTPError) -> str:
-        """Name a fault of the connection; one that just ends may be a server that refuses who we are."""
-        name = type(error).__name__
-        silent = isinstance(error, httpx.RemoteProtocolError | httpx.ReadError)
-        return f"{name}; it may refuse this station's certificate" if silent and self.trust.identify else name
-
-    def _body(self, response: httpx.Response, deadline: Deadline) -> bytes:
-        content = bytearray()
-        for chunk in response.iter_raw():
-            content += chunk
-            if len(content) > MAX_BYTES:
-                raise nonsense(self.name, f"more than {MAX_BYTES} bytes")
-            if deadline.expired:
-                raise self._away("the answer takes too long")
-        return bytes(content)
-
-    def _content(self, answer: Answer) -> bytes:
-        """Return the content of a success.
-
-        Raises:
-            ServiceError: The status is not one of success.
-        """
-        if answer.status in (200, 201):
-            return answer.content
-        if answer.status == BROKEN:
-            raise self._away(answer.problem)
-        if answer.status in (401, 403):
-            raise self._trouble("refuses the access token", "Renew the token of the CPMS.")
-        if answer.status in (400, 422):
-            fields = _named_fields(answer.content)
-            raise self._trouble(f"refuses the form of the record: {fields}", "Ask the CPMS team what it accepts.")
-        raise self._away(f"status {answer.status}")
-
-    def _headers(self) -> dict[str, str]:
-        token = self.token().strip()
-        # An ill-formed header value would stand in full in the HTTP library's exception.
-        if not TOKEN.fullmatch(token):
-            raise self._trouble("has no usable access token here", "Write the token of the CPMS again.")
-        return {"Authorization": f"Bearer {token}"}
-
-    def _away(self, reason: str) -> ServiceError:
-        return self._trouble(f"is away: {reason}", "Check the network to the CPMS; the station tries again by itself.")
-
-    def _trouble(self, what: str, hint: str) -> ServiceError:
-        return ServiceError(Service.CPMS, f"The CPMS {self.name} {what}", hint=hint, stops_line=False)
+        if answer.status == 409:
+            raise Occupied
+        if answer.status in REFUSED:
+            fields = named_fields(answer.content)
+            message = f"The CPMS {self.http.name} refuses the form of the record: {fields}"
+            raise Rejected(message, hint="Ask the CPMS team what it accepts.")
+        self.http.content(answer)
+        return answer.status == 201
 
 
 def open_rest(uri: str, token: Secret, directory: Path, identify: Identify | None = None) -> Registry:
@@ -207,52 +141,13 @@ def open_rest(uri: str, token: Secret, directory: Path, identify: Identify | Non
             station's certificate cannot be used.
         ServiceError: The station's certificate cannot be had.
     """
-    parts = urlsplit(uri)
-    options = parse_qs(parts.query)
-    if "@" in parts.netloc or not parts.hostname or parts.path.strip("/") or parts.fragment or set(options) - {"ca"}:
-        _refuse("takes a host and a port, and nothing that identifies you; the token is a secret of its own")
-    tls = parts.scheme.endswith("https")
-    if not tls and not _is_local(parts.hostname or ""):
-        _refuse("over plain http is for this computer only, as the token would be read on the way")
-    name = f"{parts.scheme}://{parts.netloc}"
-    ca = options.get("ca", [""])[0]
-    trust = open_trust(directory / ca if ca else None, identify)
-    client = httpx.Client(
-        base_url=name.removeprefix("staging+"),
-        verify=trust.context,
-        headers={"Content-Type": "application/json", "Accept": "application/json", "Accept-Encoding": "identity"},
-        trust_env=False,
-    )
-    return Registry(name, Rest(client, token, name, trust))
+    http = open_http(PEER, uri, token, directory, identify)
+    return Registry(http.name, Rest(replace(http, gate=Gate(LIMITS))), LIMITS, by_password=True)
+
+
+def _withdrawal_path(serial: str, revision: int) -> str:
+    return f"{CHARGERS}/{safe_serial(serial)}/withdrawals/{revision:d}"
 
 
 def _revocation_path(serial: str, certificate_serial: str) -> str:
     return f"{CHARGERS}/{safe_serial(serial)}/revocations/{safe_number(certificate_serial)}"
-
-
-def _is_local(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
-def _refuse(reason: str) -> NoReturn:
-    # The URI is not shown: what is wrong with it may be a password in it.
-    raise ConfigError(f"cpms.uri: this CPMS {reason}")
-
-
-def _pause(response: httpx.Response) -> float:
-    value = response.headers.get("Retry-After", "")
-    return float(value) if re.fullmatch(r"\d{1,4}", value) else 0.0
-
-
-def _named_fields(content: bytes) -> str:
-    """Return the names of refused fields from a validation answer, never its values."""
-    try:
-        found = parse_json(content, "").get("detail", [])
-        names = [".".join(str(part) for part in item["loc"]) for item in found]
-    except (ServiceError, AttributeError, KeyError, TypeError):
-        return "it does not say which field"
-    clean = [name for name in names if re.fullmatch(r"[A-Za-z0-9_.-]{1,80}", name)]
-    return ", ".join(clean[:8]) or "it does not say which field"

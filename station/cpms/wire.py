@@ -1,14 +1,12 @@
 """What comes from a CPMS, bounded and checked before anything is believed."""
 
-import json
 import re
-from typing import Any, NoReturn
+from typing import Any
 
 from station.cpms.contract import Record
 from station.errors import Service, ServiceError
+from station.http import MAX_BYTES, read_json
 
-MAX_BYTES = 256 * 1024
-"""Largest answer that is read."""
 SERIAL = re.compile(r"[A-Z0-9-]{4,25}")
 NUMBER = re.compile(r"[0-9A-F]{1,40}")
 """Serial number of a certificate (RFC 5280 section 4.1.2.2: at most 20 octets)."""
@@ -45,8 +43,8 @@ def parse_json(content: bytes, source: str) -> Any:
     if len(content) > MAX_BYTES:
         raise nonsense(source, f"more than {MAX_BYTES} bytes")
     try:
-        return json.loads(content, parse_constant=_refuse)
-    except (ValueError, RecursionError) as error:
+        return read_json(content)
+    except ValueError as error:
         raise nonsense(source, "not JSON") from error
 
 
@@ -79,6 +77,19 @@ def parse_revocation(content: bytes, source: str) -> dict[str, Any]:
     return {"reason": found["reason"], "environment": found["environment"]}
 
 
+def parse_withdrawal(content: bytes, source: str) -> dict[str, Any]:
+    """Return why a registration was withdrawn from the record that an answer holds.
+
+    Raises:
+        ServiceError: It is not such a record.
+    """
+    value = parse_json(content, source)
+    found = value.get("withdrawal") if isinstance(value, dict) else None
+    if not isinstance(found, dict) or not isinstance(found.get("reason"), str):
+        raise nonsense(source, "not the record of a withdrawn registration")
+    return {"reason": found["reason"]}
+
+
 def nonsense(source: str, what: str) -> ServiceError:
     """Return the error for an answer that can't be used."""
     return ServiceError(
@@ -87,7 +98,3 @@ def nonsense(source: str, what: str) -> ServiceError:
         hint="Ask the CPMS team what answers at this address.",
         stops_line=False,
     )
-
-
-def _refuse(constant: str) -> NoReturn:
-    raise ValueError(f"{constant} is not JSON")

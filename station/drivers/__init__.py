@@ -28,11 +28,15 @@ class Charger(Protocol):
         ...
 
     def firmware(self, deadline: Deadline) -> tuple[ImageState, ...]:
-        """List the firmware slots."""
+        """List the firmware slots that hold something, of all images."""
         ...
 
-    def write_firmware(self, image: bytes, deadline: Deadline) -> Iterator[int]:
-        """Write an image into the free slot, yielding the bytes written; a broken transfer resumes."""
+    def write_firmware(self, image: bytes, deadline: Deadline, *, number: int = 0) -> Iterator[int]:
+        """Write to the free slot of image `number`, yielding the bytes written; a broken transfer resumes."""
+        ...
+
+    def erase_firmware(self, number: int, deadline: Deadline) -> None:
+        """Erase the slot of image `number` that does not run; refused while it is needed for an unfinished update."""
         ...
 
     def try_firmware(self, digest: bytes, deadline: Deadline) -> None:
@@ -40,7 +44,7 @@ class Charger(Protocol):
         ...
 
     def confirm_firmware(self, digest: bytes, deadline: Deadline) -> None:
-        """Make the running image permanent."""
+        """Make a running image permanent."""
         ...
 
     def restart(self, deadline: Deadline) -> None:
@@ -135,6 +139,24 @@ class Clocks(Protocol):
 
     def clock_offset(self, deadline: Deadline) -> float:
         """Return device time minus station time, in seconds."""
+        ...
+
+
+@runtime_checkable
+class Erasable(Protocol):
+    """Optional: an unlocked device forgets all that it was given; a locked one refuses."""
+
+    def erase_storage(self, deadline: Deadline) -> None:
+        """Erase settings, files, keys, certificates and serial number; the firmware stays."""
+        ...
+
+
+@runtime_checkable
+class Recoverable(Protocol):
+    """Optional: a locked device becomes a blank one by an image that its recovery key signed, and by nothing else."""
+
+    def recover(self, image: bytes, digest: bytes, deadline: Deadline) -> Iterator[int]:
+        """Write and start the recovery image, yielding the bytes written; then only the bootloader answers."""
         ...
 
 

@@ -8,9 +8,10 @@ Ref: station/drivers/README.md.
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 
-from smpclient.requests.image_management import ImageStatesRead, ImageStatesWrite
+from smpclient.requests.image_management import ImageErase, ImageStatesRead, ImageStatesWrite
 from smpclient.requests.os_management import DateTimeRead, DateTimeWrite
 from smpclient.requests.settings_management import CommitSettings, ReadSetting, SaveSettings, WriteSetting
+from smpclient.requests.zephyr_management import EraseStorage
 
 from station.clock import Deadline
 from station.drivers import FindNode
@@ -26,8 +27,8 @@ from station.drivers.smp_session import REBINDS, SmpSession
 from station.errors import Defect, LinkError, UnitError
 from station.model import DeviceIdentity, ImageState
 
-_NO_FREE_SLOT = 9
-_KEY_NOT_FOUND, _NO_SUCH_FILE = 3, 3
+_NO_FREE_SLOT, _RESTARTS_TO_FREE = 9, 2
+_KEY_NOT_FOUND, _WRITE_ONLY, _NO_SUCH_FILE = 3, 4, 3
 _LONGEST_CLOCK_TEXT = 40
 LARGEST_SETTING = 4096
 """Bytes of a setting's value that are believed."""
@@ -62,17 +63,19 @@ class McubootCharger(FactoryVerbs):
         return self._session.recovery
 
     def firmware(self, deadline: Deadline) -> tuple[ImageState, ...]:
-        """List the firmware slots."""
+        """List the firmware slots that hold something, of all images."""
         ask = ImageStatesRead()
         answer = self._session.perform("listing firmware", lambda link: link.ask(ask, deadline), deadline)
         return image_states(answer)
 
-    def write_firmware(self, image: bytes, deadline: Deadline) -> Iterator[int]:
-        """Write an image into the free slot, yielding the bytes written; a broken transfer resumes.
+    def write_firmware(self, image: bytes, deadline: Deadline, *, number: int = 0) -> Iterator[int]:
+        """Write to the free slot of image `number`, yielding the bytes written; a broken transfer resumes.
 
-        A slot that is taken by an unfinished update is freed by restarting: MCUboot then finishes or reverts it.
+        A slot that is taken by an unfinished update is freed by restarting: MCUboot then finishes it, and reverts it at
+        the next restart. A device that still has none free does not have the image at all.
         """
-        upload = transfer.ImageUpload(image)
+        restarts = 0
+        upload = transfer.ImageUpload(image, number)
         for _ in range(REBINDS):
             link = self._session.bound(deadline)
             with self._session.explained("writing firmware"):
@@ -81,8 +84,9 @@ class McubootCharger(FactoryVerbs):
                 except Broken:
                     self._session.close()
                 except Refused as refused:
-                    if not refused.is_one_of(IMAGE, _NO_FREE_SLOT):
+                    if restarts == _RESTARTS_TO_FREE or not refused.is_one_of(IMAGE, _NO_FREE_SLOT):
                         raise
+                    restarts += 1
                     self._session.restart(deadline)
                 else:
                     return
@@ -107,23 +111,42 @@ class McubootCharger(FactoryVerbs):
 
         self._session.perform("marking firmware for a test", mark, deadline)
 
+    def erase_firmware(self, number: int, deadline: Deadline) -> None:
+        """Erase the slot of image `number` that does not run; refused while it is needed for an unfinished update."""
+        # Slots are counted over all images here, two to an image; elsewhere they are counted within one.
+        erase = ImageErase(slot=2 * number + 1)
+        self._session.perform(
+            "erasing a firmware slot", lambda link: link.ask(erase, deadline, patience=SLOW), deadline
+        )
+
     def confirm_firmware(self, digest: bytes, deadline: Deadline) -> None:
-        """Make the running image permanent; refused unless it is the one with this digest."""
-        running = next((state for state in self.firmware(deadline) if state.active), None)
-        if running is None or running.digest != digest:
+        """Make a running image permanent; refused unless one with this digest runs."""
+        running = next((state for state in self.firmware(deadline) if state.active and state.digest == digest), None)
+        if running is None:
             raise UnitError(Defect.FIRMWARE, "The charger does not run the firmware that is to be confirmed.")
         if running.confirmed:
             return
-        # Without a hash it is the running image that is confirmed, never one that was not booted yet.
-        confirm = ImageStatesWrite(confirm=True)
+        # Without a hash it is the running application that is confirmed, never one that was not booted yet.
+        confirm = ImageStatesWrite(hash=digest if running.image else None, confirm=True)
         self._session.perform("confirming firmware", lambda link: link.ask(confirm, deadline), deadline)
 
     def restart(self, deadline: Deadline) -> None:
         """Restart the device and return when the same hardware UID answers again at the same port."""
         self._session.restart(deadline)
 
+    def erase_storage(self, deadline: Deadline) -> None:
+        """Erase settings, files, keys, certificates and serial number; the firmware stays."""
+        erase = EraseStorage()
+        self._session.perform("erasing storage", lambda link: link.ask(erase, deadline, patience=SLOW), deadline)
+
+    def recover(self, image: bytes, digest: bytes, deadline: Deadline) -> Iterator[int]:
+        """Write and start the recovery image, yielding the bytes written; then only the bootloader answers."""
+        yield from self.write_firmware(image, deadline)
+        self.try_firmware(digest, deadline)
+        self._session.restart(deadline, into_recovery=True)
+
     def read_settings(self, keys: Sequence[str], deadline: Deadline) -> dict[str, bytes | None]:
-        """Read device settings; None for a key that is not set."""
+        """Read device settings; None for a key that is not set, or that the device keeps to itself."""
         return self._session.perform(
             "reading settings", lambda link: {key: _read_setting(link, key, deadline) for key in keys}, deadline
         )
@@ -185,7 +208,7 @@ def _read_setting(link: Link, key: str, deadline: Deadline) -> bytes | None:
     try:
         value = link.ask(ReadSetting(name=key), deadline).val
     except Refused as refused:
-        if refused.is_one_of(SETTINGS, _KEY_NOT_FOUND) or refused.is_one_of(None, NOT_FOUND):
+        if refused.is_one_of(SETTINGS, _KEY_NOT_FOUND, _WRITE_ONLY) or refused.is_one_of(None, NOT_FOUND):
             return None
         raise explain(refused, f"reading setting {key}") from refused
     if len(value) > LARGEST_SETTING:

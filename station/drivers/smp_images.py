@@ -7,19 +7,19 @@ from station.drivers.smp_messages import printable
 from station.errors import Defect, UnitError
 from station.model import ImageState
 
-MOST_SLOTS = 8
+MOST_SLOTS, MOST_IMAGES = 8, 4
 LONGEST_VERSION, LONGEST_DIGEST = 32, 64
 
 
 def image_states(answer: ImageStatesReadResponse) -> tuple[ImageState, ...]:
-    """Translate the list of slots of the device's first image.
+    """Translate the list of slots, the application's first.
 
     Raises:
         UnitError: The list is not believable.
     """
     if len(answer.images) > MOST_SLOTS or not all(_believable(image) for image in answer.images):
         raise UnitError(Defect.PROTOCOL, "The charger's list of firmware slots is not valid.")
-    return tuple(
+    states = [
         ImageState(
             slot=image.slot,
             version=image.version,
@@ -27,10 +27,13 @@ def image_states(answer: ImageStatesReadResponse) -> tuple[ImageState, ...]:
             active=bool(image.active),
             confirmed=bool(image.confirmed),
             pending=bool(image.pending),
+            image=image.image or 0,
         )
         for image in answer.images
-        if not image.image
-    )
+    ]
+    if len({(state.image, state.slot) for state in states}) != len(states):
+        raise UnitError(Defect.PROTOCOL, "The charger lists a firmware slot twice.")
+    return tuple(sorted(states, key=lambda state: (state.image, state.slot)))
 
 
 def _believable(image: SmpImageState) -> bool:
@@ -40,6 +43,7 @@ def _believable(image: SmpImageState) -> bool:
         return False
     return (
         0 <= image.slot < MOST_SLOTS
+        and 0 <= (image.image or 0) < MOST_IMAGES
         and len(image.version) <= LONGEST_VERSION
         and len(image.hash or b"") <= LONGEST_DIGEST
     )

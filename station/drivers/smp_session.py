@@ -171,18 +171,20 @@ class SmpSession:
             message = f"Another charger answers at this port: {found.uid.hex()} instead of {self._uid.hex()}."
             raise UnitError(Defect.WRONG_UNIT, message, hint="Plug in the charger that was here before.")
 
-    def restart(self, deadline: Deadline) -> None:
-        """Restart the device and return when it answers again.
+    def restart(self, deadline: Deadline, *, into_recovery: bool = False) -> None:
+        """Restart the device and return when it answers again, or when its bootloader does where that is meant.
 
         Raises:
             LinkError: It does not come back in time, or never got the command.
-            UnitError: Another device came back, or only the bootloader did.
+            UnitError: Another device came back, or only the bootloader did, or not the bootloader that was meant.
         """
         self.bound(deadline)
         was_recovery = self.recovery
         self.perform("restarting", lambda link: self._reset(link, deadline), deadline)
         self.bound(deadline)
-        if self.recovery and not was_recovery:
+        if into_recovery and not self.recovery:
+            raise UnitError(Defect.LOCK, "The charger refused the recovery image: it runs its firmware as before.")
+        if self.recovery and not was_recovery and not into_recovery:
             raise UnitError(Defect.FIRMWARE, "After the restart only the charger's bootloader answers.")
 
     def _reset(self, link: Link, deadline: Deadline) -> None:

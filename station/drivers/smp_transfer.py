@@ -25,9 +25,9 @@ _LENGTH_BYTES = 2
 class ImageUpload:
     """One image on its way; `offset` is kept over a lost connection."""
 
-    def __init__(self, image: bytes) -> None:
-        """Start from the beginning, or from where the server remembers this image."""
-        self._image, self._sha = image, sha256(image).digest()
+    def __init__(self, image: bytes, number: int = 0) -> None:
+        """Start from the beginning, or from where the server remembers this image; `number` is the image's there."""
+        self._image, self._sha, self._number = image, sha256(image).digest(), number
         self.offset = 0
         self._setbacks = 0
 
@@ -56,7 +56,7 @@ class ImageUpload:
     def _request(self, data: bytes) -> ImageUploadWrite:
         if self.offset:
             return ImageUploadWrite(off=self.offset, data=data)
-        return ImageUploadWrite(off=0, data=data, image=0, len=len(self._image), sha=self._sha)
+        return ImageUploadWrite(off=0, data=data, image=self._number, len=len(self._image), sha=self._sha)
 
     def _move_to(self, offset: int | None) -> None:
         if offset is None or not 0 <= offset <= len(self._image):

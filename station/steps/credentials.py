@@ -9,15 +9,18 @@ from typing import Generic, Literal
 
 from pki.cms import recipient_of
 from pki.environment import Certificate, E, Key, Ship, Test
-from pki.errors import KeystoreError, PkiError, ProfileError, RequestRefused
+from pki.errors import PkiError, RequestRefused
 from pki.issuer import Issuer
 from pki.proof import Proof as KeyProof
 from station.bench import Bench
 from station.clock import Deadline
 from station.drivers import Challenges, KeyPackages, StoredCertificates, ability
-from station.errors import ConfigError, Defect, Service, ServiceError, StationError, UnitError
+from station.errors import Defect, UnitError
 from station.model import Environment, KeyOrigin, Proof
+from station.passwords import translated
+from station.steps.trust import check_issuer, install_roots, prove_roots, write_file
 
+__all__ = ["Enrolment", "credentials", "install_credentials", "translated"]
 PROFILE = "station"
 NONCE_BYTES = 32
 
@@ -25,35 +28,30 @@ NONCE_BYTES = 32
 def credentials(bench: Bench, deadline: Deadline) -> None:
     """Give the device its test key, certificate and trust anchors (F-D1, F-D3 to F-D5)."""
     install_credentials(bench, Environment.TEST, deadline)
-    anchors = bench.services.factory.issuer(Test).anchors().pem
-    write_file(bench, bench.recipe.product.files.anchors, anchors, deadline)
+    install_roots(bench, Environment.TEST, deadline)
+    prove_roots(bench, Environment.TEST, deadline)
 
 
 def install_credentials(bench: Bench, environment: Environment, deadline: Deadline) -> None:
-    """Converge on one proven key with one certificate in the environment's key slot.
+    """Converge on one proven key with one certificate in the environment's key slot, and have a password where needed.
 
     Raises:
         UnitError: The device holds, proves or keeps something else than it was given.
         ServiceError: The HSM or the ledger is away.
+        ConfigError: Another factory issues for this environment.
     """
     factory = bench.services.factory
     try:
+        check_issuer(factory.root_sha256, bench.recipe.environment(environment))
         if environment is Environment.TEST:
             Enrolment(bench, environment, factory.issuer(Test), deadline).converge()
         else:
             Enrolment(bench, environment, factory.issuer(Ship), deadline).converge()
     except PkiError as error:
         raise translated(error) from error
-
-
-def translated(error: PkiError) -> StationError:
-    """Turn an error of the PKI into the station's error of the same fault."""
-    if isinstance(error, RequestRefused):
-        return UnitError(Defect.KEY, error.message, hint=error.hint)
-    if isinstance(error, ProfileError):
-        return ConfigError(error.message, hint=error.hint)
-    service = Service.HSM if isinstance(error, KeystoreError) else Service.PKI
-    return ServiceError(service, error.message, hint=error.hint)
+    if bench.recipe.product.password.key:
+        made = bench.services.passwords.ensure(bench.unit.serial, environment)
+        bench.note(password_version=made.version, password_encoding=made.encoding)
 
 
 @dataclass(frozen=True)
@@ -77,6 +75,7 @@ class Enrolment(Generic[E]):
             self.issuer.lose(key, "the device refuses the certificate of this key")
             key = None
         if key is None:
+            self._end_password()
             key = self._new_key()
             self.bench.charger.install_certificate(self.slot, self._issued(key).der, self.deadline)
         self._prove(key, self._issued(key))
@@ -104,6 +103,12 @@ class Enrolment(Generic[E]):
             return False
         self._challenge(key)
         return True
+
+    def _end_password(self) -> None:
+        """Let the unit have another password beside its new key: whoever had the old credentials has none now."""
+        serial = self.bench.unit.serial
+        if self.bench.recipe.product.password.key and self.issuer.had_key(serial, PROFILE):
+            self.bench.services.passwords.end(serial, self.environment, "the unit gets another key")
 
     def _issued(self, key: Key[E]) -> Certificate[E]:
         return self.issuer.issue(key, self.bench.recipe.environment(self.environment).owner)
@@ -173,16 +178,3 @@ class Enrolment(Generic[E]):
         bench.services.records.certificate_event(
             bench.run, self.environment.value, certificate.serial, "installed", {"sha256": certificate.sha256}
         )
-
-
-def write_file(bench: Bench, path: str, content: bytes, deadline: Deadline) -> None:
-    """Write a file unless it is there already, and read it back.
-
-    Raises:
-        UnitError: The file does not read back equal.
-    """
-    if bench.charger.read_file(path, deadline) == content:
-        return
-    bench.charger.write_file(path, content, deadline)
-    if bench.charger.read_file(path, deadline) != content:
-        raise UnitError(Defect.CONFIGURATION, f"The device did not keep the file {path}.")

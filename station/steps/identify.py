@@ -1,11 +1,17 @@
 """Who is in the slot, how far it has come, and whether this order may build it."""
 
+from collections.abc import Mapping
+
 from station.bench import Bench
+from station.catalog.hardware import Hardware
 from station.catalog.products import Product
 from station.clock import Deadline
 from station.drivers import SerialNumbers, ability
 from station.errors import Defect, UnitError
 from station.model import DeviceIdentity, Environment, KeyOrigin, Phase
+from station.steps.refusals import is_refused_endpoint
+
+LONGEST_SHOWN = 60
 
 
 def identify(bench: Bench, deadline: Deadline) -> None:
@@ -14,7 +20,7 @@ def identify(bench: Bench, deadline: Deadline) -> None:
     bench.measure("hardware_uid", found.uid.hex(), expected=bench.unit.hardware_uid.hex())
     if found.uid != bench.unit.hardware_uid:
         raise UnitError(Defect.WRONG_UNIT, f"Another device answers in this slot: {found.uid.hex()}.")
-    _check_hardware(bench, found)
+    _check_hardware(bench, found, deadline)
     _check_abilities(bench, found)
     if found.serial not in ("", bench.unit.serial):
         raise UnitError(Defect.DUPLICATE_IDENTITY, f"The device already bears the serial number {found.serial}.")
@@ -22,21 +28,61 @@ def identify(bench: Bench, deadline: Deadline) -> None:
     bench.note(phase=bench.phase.name.lower(), firmware=found.firmware, not_shown=list(bench.recipe.product.not_shown))
 
 
-def _check_hardware(bench: Bench, found: DeviceIdentity) -> None:
+def _check_hardware(bench: Bench, found: DeviceIdentity, deadline: Deadline) -> None:
     product = bench.recipe.product
     bench.measure("model", found.model, expected=product.model)
     if found.model != product.model:
-        raise UnitError(
-            Defect.WRONG_HARDWARE,
-            f"The device is a {found.model}; the order builds {product.model}.",
-            hint="Take the unit to the line that builds its model.",
+        raise _wrong(f"The device is a {found.model}; the order builds {product.model}.")
+    revision = _revision(bench, found, deadline)
+    bench.hardware = revision.revision if revision else ""
+    _check_variant(bench, revision, deadline)
+
+
+def _revision(bench: Bench, found: DeviceIdentity, deadline: Deadline) -> Hardware | None:
+    """Recognise the hardware revision: by what the device says, else by what its settings show.
+
+    Raises:
+        UnitError: It is none that the product is built on.
+    """
+    product = bench.recipe.product
+    named = next((hardware for hardware in product.hardware if hardware.revision == found.hardware), None)
+    if found.hardware and named is None:
+        bench.measure("hardware", found.hardware, expected=" / ".join(product.revisions))
+        raise _wrong(
+            f"Hardware {found.hardware} is not one of {', '.join(product.revisions)} that {product.model} is built on."
         )
-    if found.hardware not in product.hardware and found.hardware:
-        bench.measure("hardware", found.hardware, expected=" / ".join(product.hardware))
-        raise UnitError(
-            Defect.WRONG_HARDWARE,
-            f"Hardware {found.hardware} is not one of {', '.join(product.hardware)} that {product.model} is built on.",
-        )
+    if named is not None:
+        bench.measure("hardware", found.hardware, expected=found.hardware)
+        return named
+    told = [hardware for hardware in product.hardware if hardware.shows]
+    matching = [hardware for hardware in told if not bench.settings_differ(_encoded(hardware.shows), deadline)]
+    if told and len(matching) != 1:
+        raise _wrong(f"The device shows none of the hardware revisions {', '.join(product.revisions)}, or several.")
+    return matching[0] if matching else None
+
+
+def _check_variant(bench: Bench, hardware: Hardware | None, deadline: Deadline) -> None:
+    """Compare what the hardware shows of its variant with what is to be built: before any write (F-A5, P07).
+
+    Raises:
+        UnitError: It is another variant; says what it shows and what was expected.
+    """
+    expected = {**bench.recipe.product.variant, **(hardware.shows if hardware else {})}
+    found = bench.charger.read_settings(tuple(expected), deadline) if expected else {}
+    shown = {key: (found.get(key) or b"").decode(errors="replace")[:LONGEST_SHOWN] for key in expected}
+    wrong = [key for key, value in expected.items() if not bench.measure(key, shown[key], expected=value)]
+    if wrong:
+        words = bench.recipe.product.words
+        told = ", ".join(f"its {words.get(key, key)} is '{shown[key]}' and not '{expected[key]}'" for key in wrong)
+        raise _wrong(f"The device is another variant than {bench.recipe.product.name}: {told}.")
+
+
+def _encoded(values: Mapping[str, str]) -> dict[str, bytes]:
+    return {key: value.encode() for key, value in values.items()}
+
+
+def _wrong(message: str) -> UnitError:
+    return UnitError(Defect.WRONG_HARDWARE, message, hint="Take the unit to the line that builds its variant.")
 
 
 def _check_abilities(bench: Bench, found: DeviceIdentity) -> None:
@@ -73,6 +119,8 @@ def derive_phase(bench: Bench, deadline: Deadline) -> Phase:
     endpoint = (raw or b"").decode(errors="replace")
     if not endpoint:
         return Phase.TEST if bench.identity.has_key else Phase.BLANK
+    if is_refused_endpoint(endpoint):
+        return Phase.TEST
     for phase, environment in ((Phase.SHIP, Environment.SHIP), (Phase.TEST, Environment.TEST)):
         if endpoint == bench.recipe.environment(environment).endpoint:
             return phase

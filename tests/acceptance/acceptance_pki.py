@@ -1,6 +1,7 @@
 """Throwaway CAs and certificates for the tests of the acceptance server."""
 
 import datetime as dt
+import hashlib
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -135,3 +136,14 @@ def _store(directory: Path, made: Credential, password: bytes) -> Credential:
         return made
     made.key_file.write_bytes(made.key.private_bytes(serialization.Encoding.PEM, form, encryption))
     return made
+
+
+def hash_data(root: Any, algorithm: str = "sha256") -> dict[str, str]:
+    """Compute OCPP hash data on a way of its own: the key's bits are the end of its SPKI."""
+    spki = root.public_key().public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
+    return {
+        "hashAlgorithm": algorithm.upper(),
+        "issuerNameHash": hashlib.new(algorithm, root.subject.public_bytes()).hexdigest().upper(),
+        "issuerKeyHash": hashlib.new(algorithm, spki[-65:]).hexdigest(),
+        "serialNumber": f"0{root.serial_number:X}",
+    }

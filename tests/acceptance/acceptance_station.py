@@ -12,7 +12,7 @@ import uuid
 from dataclasses import dataclass, field
 from typing import Any
 
-from acceptance_pki import Credential, keep, make_request
+from acceptance_pki import Credential, hash_data, keep, make_request
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from websockets.exceptions import ConnectionClosed, InvalidHandshake
@@ -21,7 +21,7 @@ from websockets.sync.client import ClientConnection, connect
 V16, V201 = "ocpp1.6", "ocpp2.0.1"
 QUIET = logging.getLogger("tests.acceptance.station")
 QUIET.setLevel(logging.CRITICAL)  # what the server logs is under test, not what a client does
-OWNER = {V16: "CpoName", V201: "SecurityCtrlr.OrganizationName"}
+OWNER = {V16: "CpoName", V201: "SecurityCtrlr.OrganizationName", "ocpp2.1": "SecurityCtrlr.OrganizationName"}
 PASSWORD_SETTINGS = ("AuthorizationKey", "SecurityCtrlr.BasicAuthPassword")
 
 
@@ -63,6 +63,8 @@ class Station:
     source: str = ""
     settings: dict[str, str] = field(default_factory=dict)
     roots: list[dict[str, str]] = field(default_factory=list)
+    room_for_roots: int = 8
+    """Older roots give way to newer ones."""
     list_version: int = 3
 
     def __post_init__(self) -> None:
@@ -313,6 +315,9 @@ class Station:
     def on_clearchargingprofile(self, payload: dict[str, Any]) -> dict[str, Any]:
         return {"status": "Unknown"}
 
+    def on_gettransactionstatus(self, payload: dict[str, Any]) -> dict[str, Any]:
+        return {"messagesInQueue": False}
+
     def on_getinstalledcertificateids(self, payload: dict[str, Any]) -> dict[str, Any]:
         if not self.roots:
             return {"status": "NotFound"}
@@ -320,6 +325,11 @@ class Station:
             return {"status": "Accepted", "certificateHashData": self.roots}
         chain = [{"certificateType": "CSMSRootCertificate", "certificateHashData": root} for root in self.roots]
         return {"status": "Accepted", "certificateHashDataChain": chain}
+
+    def on_installcertificate(self, payload: dict[str, Any]) -> dict[str, Any]:
+        root = hash_data(x509.load_pem_x509_certificate(payload["certificate"].encode()))
+        self.roots = [root, *(other for other in self.roots if other != root)][: self.room_for_roots]
+        return {"status": "Accepted"}
 
     def on_deletecertificate(self, payload: dict[str, Any]) -> dict[str, Any]:
         self.roots = [root for root in self.roots if root != payload["certificateHashData"]]

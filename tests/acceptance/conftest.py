@@ -13,6 +13,7 @@ sys.path.insert(0, str(Path(__file__).parent))  # pytest's importlib mode does n
 from acceptance_pki import Credential, Office, issue
 from acceptance_station import Station
 
+from pki.passwords import Password, Verifier
 from station.acceptance import AcceptanceServer, Expected, Limits, PersonaConfig, Renewal, ServerConfig
 from station.model import Connector, Environment, OcppVersion
 
@@ -50,6 +51,8 @@ class Bench:
             firmware="1.4.0",
             connectors=OUTLETS,
         )
+        if changes.get("password"):
+            changes["password"] = Verifier(Password(changes["password"]))
         return replace(unit, **changes)
 
     def office(self, serial: str = SERIAL) -> Office:

@@ -30,13 +30,26 @@ FROM_STATION = {
     "NotifyMonitoringReport NotifyReport PublishFirmwareStatusNotification ReportChargingProfiles "
     "ReservationStatusUpdate SecurityEventNotification SignCertificate StatusNotification TransactionEvent",
 }
+FROM_STATION["ocpp2.1"] = (
+    f"{FROM_STATION[V201]} BatterySwap ClosePeriodicEventStream NotifyDERAlarm NotifyDERStartStop "
+    "NotifyPriorityCharging NotifySettlement OpenPeriodicEventStream PullDynamicScheduleUpdate ReportDERControl"
+)
+HASH = {"hashAlgorithm": "SHA256", "issuerNameHash": "a", "issuerKeyHash": "b", "serialNumber": "c"}
+ECHOING = {
+    "VatNumberValidation": ({"vatNumber": "NL0001"}, {"vatNumber": "NL0001", "status": "Rejected"}),
+    "GetCertificateChainStatus": (
+        {"certificateStatusRequests": [{"certificateHashData": HASH, "source": "OCSP", "urls": ["https://a.example"]}]},
+        {"certificateStatus": [{"certificateHashData": HASH, "source": "OCSP", "status": "Failed"}]},
+    ),
+}
+"""Requests of OCPP 2.1 whose answers repeat a part of them."""
 
 
 def wait_for_failure(visit: Any) -> None:
     visit.until(lambda: None, Deadline(10))
 
 
-@pytest.mark.parametrize("version", [V16, V201])
+@pytest.mark.parametrize("version", FROM_STATION)
 def test_every_action_of_a_station_is_answered_by_the_schema(bench: Any, version: str) -> None:
     """Some stations stop for good at a NotImplemented; an empty payload is a finding, and answered too."""
     credential, actions = bench.credential(), FROM_STATION[version].split()
@@ -50,6 +63,23 @@ def test_every_action_of_a_station_is_answered_by_the_schema(bench: Any, version
                 kind, unique_id, payload = json.loads(link.recv(timeout=5))
                 assert (kind, unique_id) == (3, str(number))
                 get_validator(3, action, version.removeprefix("ocpp")).validate(payload)
+
+
+@pytest.mark.parametrize("action", ECHOING)
+def test_an_answer_that_repeats_the_request_does_so_by_the_schema(bench: Any, action: str) -> None:
+    asked, wanted = ECHOING[action]
+    credential = bench.credential()
+    with (
+        bench.server.expect(bench.expected(credential, "ocpp2.1")) as visit,
+        bench.station(credential, version="ocpp2.1").open() as link,
+    ):
+        link.send(json.dumps([2, "1", action, asked]))
+        _, _, payload = json.loads(link.recv(timeout=5))
+    get_validator(3, action, "2.1").validate(payload)
+    for status in payload.get("certificateStatus", ()):
+        del status["nextUpdate"]
+    assert payload == wanted
+    assert visit.findings == ()
 
 
 def test_an_action_of_no_version_gets_an_error(bench: Any) -> None:

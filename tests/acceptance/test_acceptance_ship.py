@@ -1,30 +1,18 @@
 """The unit at the stand-in for its ship endpoint: seen, clean, and never again at the test endpoint (design 8.6)."""
 
-import hashlib
 from typing import Any
 
 import pytest
+from acceptance_pki import hash_data
 from acceptance_station import V16, V201
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from station.acceptance import SHIP_WATCH, adjusted, watch_ship
+from station.acceptance import DELETE_ROOTS, SHIP_WATCH, adjusted, watch_ship
 from station.clock import Deadline
 from station.errors import Defect, UnitError
 from station.model import Environment, OcppVersion, Outcome
 
 VERSIONS = pytest.mark.parametrize("version", [V16, V201])
 OTHER_ROOT = {"hashAlgorithm": "SHA256", "issuerNameHash": "aa", "issuerKeyHash": "bb", "serialNumber": "1"}
-
-
-def hash_data(root: Any, algorithm: str = "sha256") -> dict[str, str]:
-    """Compute OCPP hash data on a way of its own: the key's bits are the end of its SPKI."""
-    spki = root.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-    return {
-        "hashAlgorithm": algorithm.upper(),
-        "issuerNameHash": hashlib.new(algorithm, root.subject.public_bytes()).hexdigest().upper(),
-        "issuerKeyHash": hashlib.new(algorithm, spki[-65:]).hexdigest(),
-        "serialNumber": f"0{root.serial_number:X}",
-    }
 
 
 def watch(bench: Any, version: str, before: Any = None, **options: Any) -> tuple[Any, ...]:
@@ -61,7 +49,8 @@ def test_a_root_is_found_by_every_hash(bench: Any, algorithm: str) -> None:
 
 
 UNCLEAN = {
-    "keeps the bench root": ({"DeleteCertificate": {"status": "Accepted"}}, "still trusts the bench's root"),
+    "keeps its charging profiles": ({"ClearChargingProfile": {"status": "Accepted"}}, "still has charging profiles"),
+    "keeps the bench root": ({"DeleteCertificate": {"status": "Accepted"}}, "still trusts a root of the test"),
     "keeps its local list": ({"SendLocalList": {"status": "Accepted"}}, "list still has version 3"),
     "keeps its cache": ({"ClearCache": {"status": "Rejected"}}, "ClearCache with 'Rejected'"),
     "stays out of service": ({"ChangeAvailability": {"status": "Rejected"}}, "ChangeAvailability(Operative)"),
@@ -79,11 +68,19 @@ def test_a_unit_that_is_not_clean_fails(bench: Any, version: str, case: str) -> 
     assert reason in caught.value.message
 
 
+def test_charging_profiles_are_gone_once_the_unit_says_that_it_has_none(bench: Any) -> None:
+    """F-H7: that it cleared some proves nothing; asked again, it must find none."""
+    left = [{"status": "Accepted"}]
+    unit = {"ClearChargingProfile": lambda payload: left.pop() if left else {"status": "Unknown"}}
+    results, _ = watch(bench, V16, overrides=unit)
+    assert {result.outcome for result in results} == {Outcome.PASS}
+
+
 def test_what_a_1_6_unit_does_not_offer_is_skipped(bench: Any) -> None:
     missing = dict.fromkeys(("GetLocalListVersion", "GetInstalledCertificateIds"), "NotSupported")
     results, _ = watch(bench, V16, overrides=missing)
     skipped = [result.name for result in results if result.outcome is Outcome.SKIPPED]
-    assert skipped == ["clear local list", "delete bench roots"]
+    assert skipped == ["clear local list", DELETE_ROOTS]
 
 
 def test_certificate_management_is_not_optional_in_2_0_1(bench: Any) -> None:

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from pki.passwords import Password, Verifier
 from station.acceptance.transcript import REDACTED, Recorder, redact
 from station.clock import utc_now
 
@@ -29,9 +30,12 @@ def test_other_values_stay() -> None:
     assert redact(payload) == payload
 
 
-@pytest.mark.parametrize("secret", ['we"ird\\key', "plain-and-long-enough", "p\u00e4ssw\u00f6rd"])
+@pytest.mark.parametrize("secret", ["Tr0ub4dor3xQ9zKp2Lm8", "plain-and-long-enough", "x" * 16])
 def test_a_known_secret_is_replaced_in_any_form(secret: str) -> None:
-    recorder, frames = Recorder(10_000, (secret,)), [secret, secret.encode().hex(), secret.encode().hex().upper()]
+    recorder, frames = (
+        Recorder(10_000, Verifier(Password(secret))),
+        [secret, secret.encode().hex(), secret.encode().hex().upper()],
+    )
     for text in frames:
         recorder.frame("in", 1, json.dumps([2, "1", "DataTransfer", {"data": f"<{text}>"}]), utc_now())
         recorder.frame("in", 1, f"broken {text}", utc_now())

@@ -54,3 +54,20 @@ def unit(request):
 def another():
     """Return a unit like another one, with changes."""
     return replace
+
+
+@pytest.fixture(scope="module")
+def streets(tmp_path_factory):
+    from vendor_world import Street
+
+    running = Street(tmp_path_factory.mktemp("vendors"))
+    yield running
+    running.stop()
+
+
+@pytest.fixture
+def street(streets):
+    """Yield the stand-ins of other CPMSs, well-behaved."""
+    streets.misbehave("none")
+    streets.town.instead = b""
+    return streets

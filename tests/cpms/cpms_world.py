@@ -1,14 +1,13 @@
 """A staging CPMS in a process of its own, and units to register there."""
 
-import subprocess
 import sys
 import time
-from dataclasses import replace
 
 import httpx
 
+from fixtures.samples import sample_unit
+from fixtures.warm import start
 from station.cpms import open_cpms
-from station.model import Connector, UnitRecord
 
 TOKEN = "token-of-the-staging-cpms-0123456789"
 
@@ -26,7 +25,7 @@ class Staging:
     def start(self):
         (self.directory / "url").unlink(missing_ok=True)
         command = [sys.executable, "-m", "fixtures.cpms", "--dir", str(self.directory), "--port", str(self.port)]
-        self.process = subprocess.Popen([*command, *self.options])
+        self.process = start([*command, *map(str, self.options)], modules=["fixtures.cpms_api"])
         end = time.monotonic() + 60
         while not (self.directory / "url").exists():
             assert self.process.poll() is None, "the CPMS did not start"
@@ -54,38 +53,6 @@ class Staging:
 
 
 def make_unit(serial, **changes):
-    digest = serial.encode().hex().rjust(64, "0")
-    unit = UnitRecord(
-        serial=serial,
-        ocpp_identity=serial,
-        vendor="Example Chargers",
-        model="AC22",
-        product="ac22",
-        product_revision=1,
-        work_order="WO-1",
-        customer="Customer One",
-        hardware_uid="00112233",
-        hardware="rev-b",
-        firmware="1.2.0",
-        firmware_sha256="ab" * 32,
-        ocpp_version="ocpp2.0.1",
-        security_profile=3,
-        endpoint="wss://csms.ship.example/ocpp",
-        connectors=(
-            Connector(1, 1, "A", "cType2", 3, 32, 22_000),
-            Connector(2, 1, "B", "cType2", 3, 32, 22_000),
-        ),
-        certificate_serial="0A1B",
-        certificate_sha256=digest,
-        certificate_subject=f"CN={serial},O=Owner",
-        certificate_issuer="CN=Ship CA",
-        certificate_not_after="2036-11-21T00:00:00Z",
-        key_origin="hsm",
-        recipe="ac22-eu/1",
-        recipe_digest="cd" * 32,
-        configuration_sha256="ef" * 32,
-        station="line1",
-        run="line1/1",
-        released_at="2026-11-21T12:00:00Z",
-    )
-    return replace(unit, **changes)
+    """Return a unit to register; what the tests compare stands here."""
+    told = {"firmware": "1.2.0", "certificate_serial": "0A1B", "certificate_subject": f"CN={serial},O=Owner"}
+    return sample_unit(serial, **(told | changes))

@@ -15,7 +15,8 @@ from station.errors import ConfigError, Service, ServiceError
 
 
 def impatient(cpms, seconds):
-    return replace(cpms, store=replace(cpms.store, seconds=seconds))
+    http = replace(cpms.store.http, seconds=seconds)
+    return replace(cpms, store=replace(cpms.store, http=http))
 
 
 @pytest.mark.parametrize("fault", ["error 2", "busy 1"])
@@ -133,7 +134,8 @@ def test_an_unusable_token_is_not_repeated(staging, unit, token):
 
 def test_the_token_is_in_no_log(staging, unit, caplog):
     """The HTTP libraries log requests; at the most talkative level the token is still not there."""
-    caplog.set_level(logging.DEBUG)
+    for talkative in ("", "httpx", "httpcore"):  # a command that ran before in this process may have silenced them
+        caplog.set_level(logging.DEBUG, logger=talkative)
     cpms = staging.open()
     cpms.register(unit, 1)
     staging.misbehave("cut-answer 1")
@@ -160,17 +162,21 @@ def test_the_token_is_asked_for_each_time(staging, unit):
         "staging+http://127.0.0.1:1/hunter2",
         "staging+http://cpms.example",
         "staging+https://",
+        "staging+https://[hunter2",
+        "staging+https://cpms.example:hunter2",
+        "staging+https://cpms\u2488.example",
         "staging+https://cpms.example?ca=missing.pem",
         "ftp://hunter2",
         "hunter2",
         "none:hunter2x",
         "file:",
         "file://host/dir",
+        "file://[hunter2",
     ],
 )
 def test_a_wrong_uri_is_refused_at_load(tmp_path, uri):
     """A mistake in the configuration is one sentence, without what may be a password in it."""
-    with pytest.raises(ConfigError, match=r"cpms\.uri") as problem:
+    with pytest.raises(ConfigError, match=r"environment\.cpms") as problem:
         open_cpms(uri, lambda: TOKEN, tmp_path)
     assert uri == "hunter2" or "hunter2" not in str(problem.value)
 

@@ -14,9 +14,9 @@ from test_cpms_tls import self_signed
 from pki.secret import write_secret
 from station.config import load_station
 from station.cpms import ClientIdentity, open_cpms
-from station.cpms.rest import ATTEMPTS
 from station.daemon import opened_cpms
 from station.errors import ConfigError, ServiceError
+from station.http import ATTEMPTS
 
 PASSPHRASE = "a passphrase of the station"
 UNIT = make_unit("AC22-MUTUAL")
@@ -157,8 +157,6 @@ id = "line1"
 order = "WO-1"
 [printer]
 uri = "discard:"
-[cpms]
-uri = "{uri}"
 [cpms.client]
 certificate = "chain.pem"
 key = "key.pem"
@@ -173,12 +171,12 @@ def test_the_station_file_names_the_certificate_and_its_secret(secured, plant, t
     """Paths are of the station directory; the passphrase is a secret and stands in no file of settings."""
     shutil.copytree(plant.directory / "good", tmp_path, dirs_exist_ok=True)
     shutil.copy(secured.place / "tls" / "cert.pem", tmp_path / "ca.pem")
-    (tmp_path / "station.toml").write_text(STATION.format(uri=f"staging+{secured.url}?ca=ca.pem"))
+    (tmp_path / "station.toml").write_text(STATION)
     write_secret("cpms-token", tmp_path, TOKEN)
-    config = load_station(tmp_path)
+    config, uri = load_station(tmp_path), f"staging+{secured.url}?ca=ca.pem"
     with pytest.raises(ConfigError, match="secret 'cpms-key' is missing"):
-        opened_cpms(config, NO_FACTORY)
+        opened_cpms(config, uri, NO_FACTORY)
     write_secret("cpms-key", tmp_path, PASSPHRASE)
-    opened = opened_cpms(config, NO_FACTORY)
+    opened = opened_cpms(config, uri, NO_FACTORY)
     assert opened.read("AC22-UNKNOWN") is None
     opened.close()

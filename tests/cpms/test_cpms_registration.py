@@ -1,9 +1,11 @@
 """Registration with the staging CPMS over HTTP: once, compared, and never overwritten (F-G1 to F-G3)."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
+from fixtures.samples import METER_KEY, metered_unit
 from station.cpms import Record, payload
 from station.errors import Defect, Service, ServiceError, UnitError
 
@@ -17,7 +19,18 @@ def test_a_unit_is_registered_and_read_back_equal(cpms, unit):
     assert registration.state == "equal"
     assert registration.read_back == registration.sent
     registration.demand_equal()
-    assert cpms.read(unit.serial).fields == payload(unit)
+    assert payload(unit).items() <= cpms.read(unit.serial).fields.items()
+
+
+def test_meters_and_sim_are_registered_with_the_keys_of_the_meters(cpms):
+    """F-G1, F-I4: the CPMS verifies readings with the key that was proven here; another key is found."""
+    unit = metered_unit("DC60-REGISTERED")
+    cpms.register(unit, 1).demand_equal()
+    kept = cpms.read(unit.serial)
+    assert kept.fields["meters"][0]["public_key"] == METER_KEY
+    assert {"kind": "iccid", "value": "89882110000000000010"} in kept.fields["identifiers"]
+    other = replace(unit, meters=(replace(unit.meters[0], public_key="3059"), unit.meters[1]))
+    assert "meters[0].public_key" in "".join(cpms.differences(other, kept))
 
 
 def test_asking_twice_gives_the_same_answer(cpms, unit, staging):
@@ -78,6 +91,15 @@ def test_a_difference_in_the_read_back_is_named(cpms, unit, staging):
     assert registration.state == "different"
     with pytest.raises(ServiceError, match="firmware"):
         registration.demand_equal()
+
+
+def test_an_earlier_revision_in_the_read_back_is_a_difference(cpms, unit, staging):
+    """F-G3: the fields agree, and are those of an earlier passport; the unit may not be packed on them."""
+    cpms.register(unit, 1)
+    staging.misbehave("forgets 1")
+    registration = cpms.register(unit, 2)
+    assert (registration.state, registration.differences) == ("different", ("revision: sent 2, recorded 1",))
+    assert cpms.register(unit, 2).state == "equal"
 
 
 def test_a_forgetful_cpms_is_not_believed(cpms, unit, staging):

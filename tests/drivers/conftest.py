@@ -23,7 +23,10 @@ from fixtures.charger.process import SimulatedCharger
 from fixtures.firmware import FACTORY_IMAGE, PUBLIC_KEY, Recipe, build_release
 from fixtures.zephyr import ZephyrServer, servers
 from station.catalog.firmware import check_image, load_release
+from station.catalog.source import Folder
 from station.drivers.mcuboot import McubootCharger, open_charger
+from station.records import open_records, upgrade
+from tests.drivers.firmware_world import Line, load, make_catalog, open_order
 
 
 @dataclass(frozen=True)
@@ -56,7 +59,7 @@ class World:
 @pytest.fixture(scope="session")
 def release(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small release of the AC22."""
-    folder = tmp_path_factory.mktemp("release")
+    folder = tmp_path_factory.mktemp("catalog") / "firmware" / "ac22-1.4.0"
     build_release(folder, Recipe(size=12 * 1024))
     return folder
 
@@ -88,7 +91,7 @@ def simulated(simulate: Callable[..., SimulatedCharger], release: Path, stack: E
 
     def start(**changes: Any) -> World:
         charger = simulate(**changes)
-        rule = load_release(release / "release.toml").image[0]
+        rule = load_release(Folder(release.parents[1]), release.name).image[0]
         content = rule.path.read_bytes()
         good = Image(content, check_image(content, rule).digest)
         broken = Image(_flip(content), good.digest)
@@ -102,6 +105,21 @@ def simulated(simulate: Callable[..., SimulatedCharger], release: Path, stack: E
         return world
 
     return start
+
+
+@pytest.fixture
+def product_line(request: Any, tmp_path: Path, simulate: Callable, stack: ExitStack) -> Iterator[Line]:
+    """A line that builds the product that the test asks for, by default the AC22."""
+    product, _, encrypted = getattr(request, "param", "ac22").partition(" ")
+    catalog = make_catalog(tmp_path, product, encrypted=bool(encrypted))
+    recipe = load(catalog, f"{product}-eu")
+    upgrade(f"sqlite:///{tmp_path / 'station.db'}")
+    records = stack.enter_context(open_records(f"sqlite:///{tmp_path / 'station.db'}", "line1"))
+    open_order(records, recipe)
+    line = Line(records, catalog, recipe, simulate)
+    yield line
+    for charger in line.chargers:
+        charger.close()
 
 
 @pytest.fixture

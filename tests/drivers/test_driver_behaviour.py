@@ -163,9 +163,17 @@ def test_settings_are_durable(world: Any) -> None:
 
 @able("factory")
 def test_a_setting_that_cannot_be_read_is_the_units_fault(world: Any) -> None:
-    with pytest.raises(UnitError, match="charger/ocpp/password") as caught:
-        world.charger.read_settings(("charger/ocpp/password",), soon())
+    name = "charger/" + "x" * 400
+    with pytest.raises(UnitError, match="reading setting charger/x") as caught:
+        world.charger.read_settings((name,), soon())
     assert caught.value.defect is Defect.CONFIGURATION
+
+
+@able("factory")
+def test_a_password_is_kept_by_the_device_to_itself(world: Any) -> None:
+    """P01: a setting that may only be written reads as one that is not there, also once it was written."""
+    world.charger.write_settings({"charger/ocpp/password": b"0thErUn1tsPassw0rdxY"}, soon())
+    assert world.charger.read_settings(("charger/ocpp/password",), soon()) == {"charger/ocpp/password": None}
 
 
 @able("factory")

@@ -4,6 +4,7 @@ import random
 from collections.abc import Callable
 from typing import Any
 
+import cbor2
 import pytest
 
 from fixtures.charger.process import read_state
@@ -33,7 +34,9 @@ def soon() -> Deadline:
 def test_a_disturbed_charger_is_brought_to_its_firmware_and_settings(simulated: Callable, disturb: str) -> None:
     """F-C1: what a good line survives costs time, never a unit."""
     world = simulated(disturb=disturb, seed=1, baud=460_800)
-    charger, values = world.charger, {f"charger/test/key{number}": b"%d" % number for number in range(6)}
+    names = ("power/max_current", "power/1/max_current", "power/2/max_current", "thermal/derate_from")
+    names += ("log/rotation_kib", "site/max_current")
+    charger, values = world.charger, {f"charger/{name}": b"%d" % number for number, name in enumerate(names, 20)}
     assert list(charger.write_firmware(world.good.content, soon()))[-1] == len(world.good.content)
     charger.try_firmware(world.good.digest, soon())
     charger.restart(soon())
@@ -204,3 +207,14 @@ def test_boot_messages_between_frames_do_no_harm(peer: Any, wire: Any) -> None:
 def test_the_driver_has_every_optional_ability(kind: type) -> None:
     charger = DRIVERS["mcuboot"](lambda: None)
     assert ability(charger, kind) is charger
+
+
+def test_settings_that_a_killed_station_wrote_are_made_durable(simulated: Callable, sim_ask: Callable) -> None:
+    """F-E1: they read back as wanted and would be gone after a restart; saving nothing new keeps them."""
+    world = simulated(baud=0)
+    body = cbor2.dumps({"name": "charger/log/level", "val": b"debug"})
+    written = sim_ask(world.find_node(), bytes([2, 0]) + len(body).to_bytes(2) + bytes([0, 3, 1, 0]) + body)
+    assert written.get("rc", 0) == 0
+    world.charger.write_settings({}, soon())
+    world.charger.restart(soon())
+    assert world.charger.read_settings(("charger/log/level",), soon()) == {"charger/log/level": b"debug"}
