@@ -6,7 +6,7 @@ bytes: ECDSA with SHA-256 in DER (`openssl dgst -sha256 -verify`), or Ed25519.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
@@ -14,17 +14,38 @@ from urllib.parse import urlsplit
 
 import rfc8785
 from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.x509 import Certificate, load_pem_x509_certificate
+from cryptography.x509 import load_pem_x509_certificate
 
+from station.certificates import demand_signed
 from station.errors import StationError
-from station.model import Connector, Measurement, UnitRecord
+from station.model import Approval, Connector, Measurement, UnitRecord
 
 SCHEMA = "charger-station/device-passport"
 VERSION = 1
+MINOR = 3
+"""Rises with members that are added: 1 has results, identifiers, and where parts and seals sit; 2 the whole firmware
+set, the chain, papers, security state, evidence, labels, earlier runs, and when each step and check ended; 3 what
+happened to the unit since its release, and the revision that says it."""
 MAX_PASSPORT = 1_000_000
 """Bytes of a passport that are read."""
+
+
+IDENTIFIERS = ("gtin", "support_until")
+RELEASE = ("software", "operator", "attempts", "labels", "earlier_runs")
+SECTIONS = (
+    *("results", "identifiers", "components", "meters", "seals"),
+    *("trust_anchors", "sboms", "security", "evidence", "papers", "lifecycle"),
+)
+"""What a passport has where the record has it; their shapes are in the schema."""
+
+
+@dataclass(frozen=True)
+class CheckResult:
+    """How one check over OCPP ended."""
+
+    name: str
+    outcome: str
+    seconds: float
 
 
 @dataclass(frozen=True)
@@ -34,12 +55,25 @@ class StepResult:
     name: str
     outcome: str
     seconds: float
+    finished_at: str = ""
+    """ISO 8601; empty where it is not known."""
+    attempts: int = 1
+    """How often it was tried in the run."""
+    checks: tuple[CheckResult, ...] = ()
+    evidence: str = ""
+    """Attempt of an earlier run on which it stands; empty for a step that was done."""
 
 
 def passport_document(
-    record: UnitRecord, steps: Sequence[StepResult], measurements: Sequence[Measurement] = ()
+    record: UnitRecord, steps: Sequence[StepResult], measurements: Sequence[Measurement] = (), replaces: str = ""
 ) -> bytes:
     """Return the passport of a released unit as canonical JSON.
+
+    Args:
+        record: What is known of the unit; fields that no section names are left out, so that none slips in.
+        steps: How the steps of the releasing run ended.
+        measurements: What they measured.
+        replaces: SHA-256 of the unit's last passport, if it had one.
 
     Raises:
         StationError: The record would put a secret into the passport.
@@ -50,16 +84,18 @@ def passport_document(
         {
             "schema": SCHEMA,
             "version": VERSION,
+            "minor": MINOR,
             "unit": _unit(record),
             "connectors": [_connector(outlet) for outlet in record.connectors],
             "ratings": [{"name": name, "value": value} for name, value in record.ratings.items()],
-            "firmware": {"version": record.firmware, "sha256": record.firmware_sha256},
+            "firmware": _firmware(record),
             "configuration": _configuration(record),
             "certificate": _certificate(record),
-            "production": _production(record),
-            "acceptance": [{**asdict(step), "seconds": round(step.seconds, 3)} for step in steps],
+            "production": _production(record, replaces),
+            "acceptance": [_step(step) for step in steps],
             "measurements": [_measurement(taken) for taken in measurements],
             "not_shown_by_hardware": list(record.not_shown_by_hardware),
+            **_known(record, SECTIONS),
         }
     )
 
@@ -78,12 +114,21 @@ def verify_passport(passport_json: bytes, signature: bytes, certificate_pem: byt
     except ValueError as error:
         raise _doubt(f"the signer's certificate cannot be read: {error}") from error
     try:
-        _verify(certificate, signature, passport_json)
+        demand_signed(certificate, passport_json, signature)
     except InvalidSignature as error:
         raise _doubt("the signature does not match") from error
-    released = passport["production"]["released_at"]
-    if not certificate.not_valid_before_utc <= datetime.fromisoformat(released) <= certificate.not_valid_after_utc:
-        raise _doubt(f"it was released at {released}, outside the validity of the signer's certificate")
+    except TypeError as error:
+        raise _doubt(str(error)) from error
+    signed = signed_at(passport)
+    if not certificate.not_valid_before_utc <= datetime.fromisoformat(signed) <= certificate.not_valid_after_utc:
+        raise _doubt(f"it was signed at {signed}, outside the validity of the signer's certificate")
+
+
+def signed_at(passport: Mapping[str, Any]) -> str:
+    """Return when a passport says that it was signed: at the release, or when something happened to the unit since."""
+    revision = passport.get("revision")
+    said: str = revision["issued_at"] if revision else passport["production"]["released_at"]
+    return said
 
 
 def read_passport(passport_json: bytes) -> dict[str, Any]:
@@ -99,6 +144,7 @@ def read_passport(passport_json: bytes) -> dict[str, Any]:
         canonical = rfc8785.dumps(passport)
         schema = (passport["schema"], passport["version"])
         datetime.fromisoformat(passport["production"]["released_at"])
+        datetime.fromisoformat(signed_at(passport))
     except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise _doubt(f"it is no device passport: {error}") from error
     if schema != (SCHEMA, VERSION):
@@ -106,17 +152,6 @@ def read_passport(passport_json: bytes) -> dict[str, Any]:
     if canonical != passport_json:
         raise _doubt("it is not in canonical form (RFC 8785)")
     return dict(passport)
-
-
-def _verify(certificate: Certificate, signature: bytes, message: bytes) -> None:
-    """Verify with the certificate's key; the key's type decides the algorithm."""
-    key = certificate.public_key()
-    if isinstance(key, ec.EllipticCurvePublicKey):
-        key.verify(signature, message, ec.ECDSA(SHA256()))
-    elif isinstance(key, ed25519.Ed25519PublicKey):
-        key.verify(signature, message)
-    else:
-        raise _doubt("the signer's key is neither ECDSA nor Ed25519")
 
 
 def _doubt(problem: str) -> StationError:
@@ -135,12 +170,29 @@ def _unit(record: UnitRecord) -> dict[str, Any]:
         "product_revision": record.product_revision,
         "hardware": record.hardware,
         "hardware_uid": record.hardware_uid,
+        **_known(record, IDENTIFIERS),
     }
 
 
 def _connector(outlet: Connector) -> dict[str, Any]:
     """Return one row of the connector map."""
     return asdict(outlet)
+
+
+def _firmware(record: UnitRecord) -> dict[str, Any]:
+    """Return the firmware set; version and digest are the application's."""
+    named = {"name": record.firmware_name} if record.firmware_name else {}
+    return {"version": record.firmware, "sha256": record.firmware_sha256, **named, **_known(record, ("members",))}
+
+
+def _step(step: StepResult) -> dict[str, Any]:
+    """Return a step without what it does not have."""
+    kept: dict[str, Any] = {"name": step.name, "outcome": step.outcome, "seconds": round(step.seconds, 3)}
+    if step.attempts > 1:
+        kept["attempts"] = step.attempts
+    if step.checks:
+        kept["checks"] = [{**asdict(check), "seconds": round(check.seconds, 3)} for check in step.checks]
+    return kept | {name: text for name in ("finished_at", "evidence") if (text := getattr(step, name))}
 
 
 def _configuration(record: UnitRecord) -> dict[str, Any]:
@@ -162,11 +214,14 @@ def _certificate(record: UnitRecord) -> dict[str, Any]:
         "issuer": record.certificate_issuer,
         "not_after": record.certificate_not_after,
         "key_origin": record.key_origin,
+        **({"spki_sha256": record.certificate_spki_sha256} if record.certificate_spki_sha256 else {}),
+        **({"chain": _told(record.certificate_chain)} if record.certificate_chain else {}),
+        **({"renewal": asdict(record.renewal)} if record.renewal else {}),
     }
 
 
-def _production(record: UnitRecord) -> dict[str, Any]:
-    """Return where, when and by which recipe the unit was made."""
+def _production(record: UnitRecord, replaces: str) -> dict[str, Any]:
+    """Return where, when and by which recipe the unit was made, and who let it."""
     return {
         "station": record.station,
         "run": record.run,
@@ -174,10 +229,47 @@ def _production(record: UnitRecord) -> dict[str, Any]:
         "customer": record.customer,
         "recipe": record.recipe,
         "recipe_digest": record.recipe_digest,
+        **_approval(record.approval),
         "released_at": record.released_at,
+        **({"replaces": replaces} if replaces else {}),
+        **_known(record, RELEASE),
     }
 
 
+def _known(record: UnitRecord, names: Sequence[str]) -> dict[str, Any]:
+    """Return those of the fields that the record has and that say something."""
+    facts = ((name, getattr(record, name, None)) for name in names)
+    return {name: _told(fact) for name, fact in facts if fact}
+
+
+def _told(fact: Any) -> Any:
+    """Return a fact; of a list of facts, each without what it does not say."""
+    if not isinstance(fact, list | tuple):
+        return fact
+    return [_said(one) for one in fact]
+
+
+def _said(one: Any) -> Any:
+    """Return what a fact says; a text stands for itself."""
+    if isinstance(one, str):
+        return one
+    members = one if isinstance(one, dict) else asdict(one)
+    return {name: value for name, value in members.items() if value is not None and value != ""}
+
+
+def _approval(approval: Approval) -> dict[str, Any]:
+    """Return on whose word the unit was built, as far as there is one; the bundle's digest is the recipe's."""
+    said = {
+        "bundle": approval.bundle,
+        "author": approval.author,
+        "approvers": list(approval.approvers),
+        "override": asdict(approval.override) if approval.override else None,
+        "development": approval.development,
+    }
+    return {name: value for name, value in said.items() if value}
+
+
 def _measurement(taken: Measurement) -> dict[str, Any]:
-    """Return a measurement without what it does not have."""
-    return {name: value for name, value in asdict(taken).items() if value is not None and value != ""}
+    """Return a measurement without what it does not have; an empty answer of a device is a value too."""
+    kept = {name: value for name, value in asdict(taken).items() if value is not None and value != ""}
+    return {"value": taken.value} | kept

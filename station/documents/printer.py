@@ -1,15 +1,16 @@
 """Print a label at most once, and know whether it was printed.
 
 A printer that took the bytes has printed nothing yet: without media it keeps a label for hours and prints it later, and
-a connection that breaks says nothing about what came before. The truth is the odometer, the number of labels ever
-printed. The caller makes its intent durable between reading the odometer and sending; whatever happens then, the fate
-is judged from the odometer, and a fate that stays unknown is reported and never tried again by us.
+a connection that breaks says nothing about what came before. What tells is a number that the printer keeps itself: the
+labels it has ever printed (its odometer), or the number that it gave the job. The caller makes that number durable
+before the first byte is sent; whatever happens then, the fate is judged from it, and a fate that stays unknown is
+reported and never tried again by us.
 """
 
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from threading import RLock
 from typing import Protocol
@@ -20,9 +21,22 @@ from station.errors import Service, ServiceError
 SETTLE_SECONDS = 3.0
 """How long a printer must stand ready, empty and with an unchanged odometer before a label counts as not printed."""
 FIRST_PAUSE, LONGEST_PAUSE = 0.05, 0.5
-"""Seconds between two looks at the odometer; the pause doubles from the first to the longest."""
+"""Seconds between two looks at the printer; the pause doubles from the first to the longest."""
 LOOK_SECONDS = 0.5
 """Time a look is given at least: one cut short by the deadline would blame a healthy printer."""
+JOB_SECONDS = 60.0
+"""Time that one label is given once its printer is ready."""
+
+
+PRINTS_NOW = "the label printer is busy with another label"
+WAIT = "Wait for the other label."
+
+
+class Language(StrEnum):
+    """What a printer is sent."""
+
+    ZPL = "zpl"
+    PDF = "pdf"
 
 
 @dataclass(frozen=True)
@@ -47,8 +61,20 @@ class PrintFate(StrEnum):
 
 
 @dataclass(frozen=True)
+class PrintMark:
+    """What tells a label's fate later; to be durable before the first byte is sent."""
+
+    number: int
+    """The printer's odometer before the label, or the number that it gave the job."""
+    printer: str = ""
+    """The printer's serial number; empty where it was never asked."""
+    name: str = ""
+    """What the job is called; a printer that was restarted may give its number to another job."""
+
+
+@dataclass(frozen=True)
 class PrintResult:
-    """The fate of one label and the odometer readings it was judged from."""
+    """The fate of one label and the numbers it was judged from."""
 
     fate: PrintFate
     odometer_before: int
@@ -56,6 +82,8 @@ class PrintResult:
     """None where the printer could not be asked any more."""
     problem: str = ""
     hint: str = ""
+    final: bool = False
+    """Whether no later look can be clearer."""
 
 
 class Printer(Protocol):
@@ -75,16 +103,33 @@ class Printer(Protocol):
         ...
 
     def serial_number(self, deadline: Deadline) -> str:
-        """Return the printer's own serial number; odometers of two printers are not comparable."""
+        """Return the printer's own serial number; the numbers of two printers are not comparable."""
         ...
 
-    def print(self, zpl: bytes, deadline: Deadline) -> None:
-        """Hand one label over.
+    @property
+    def language(self) -> Language:
+        """Return what the printer is sent."""
+        ...
+
+    def dpi(self, deadline: Deadline) -> int:
+        """Return the printer's dots per inch; 0 where the language does not depend on them."""
+        ...
+
+    def begin(self, name: str, deadline: Deadline) -> int:
+        """Return the number by which the fate of a label called `name` will be told; nothing is printed yet."""
+        ...
+
+    def print(self, number: int, content: bytes, deadline: Deadline) -> None:
+        """Hand over the one label of a number from `begin`.
 
         Raises:
             JobInterrupted: Some bytes may have arrived.
             ServiceError: Nothing was sent.
         """
+        ...
+
+    def look(self, mark: PrintMark, deadline: Deadline) -> PrintResult:
+        """Tell what became of the label so far; sends nothing to print."""
         ...
 
     def clear(self, deadline: Deadline) -> None:
@@ -99,9 +144,21 @@ class JobInterrupted(ServiceError):
         super().__init__(Service.PRINTER, message, hint="Look whether the printer made the label.", stops_line=False)
 
 
+class NotReady(ServiceError):
+    """The printer can't serve now, and nothing was sent: a later try may."""
+
+    def __init__(self, message: str, hint: str) -> None:
+        super().__init__(Service.PRINTER, message, hint=hint, stops_line=False)
+
+
 def printer_error(message: str, hint: str = "") -> ServiceError:
     """Return the error for a printer that cannot serve; other slots go on."""
-    return ServiceError(Service.PRINTER, message, hint=hint or "Check the label printer.", stops_line=False)
+    return NotReady(message, hint or "Check the label printer.")
+
+
+def unsuited(message: str, hint: str) -> ServiceError:
+    """Return the error for a printer that no wait makes one of ours; other slots go on."""
+    return ServiceError(Service.PRINTER, message, hint=hint, stops_line=False)
 
 
 def judge_fate(odometer_before: int, odometer_now: int, buffered: int | None) -> PrintFate:
@@ -119,44 +176,78 @@ def judge_fate(odometer_before: int, odometer_now: int, buffered: int | None) ->
 
 
 def print_label(
-    printer: Printer, zpl: bytes, deadline: Deadline, on_intent: Callable[[int], None] = lambda _: None
+    printer: Printer,
+    content: bytes,
+    deadline: Deadline,
+    on_intent: Callable[[PrintMark], None] = lambda _: None,
+    name: str = "label",
 ) -> PrintResult:
     """Print one label at most once and report its fate.
 
-    `on_intent(odometer_before)` runs after the printer proved ready and before the first byte is sent: it makes the
-    intent durable, and what it raises ends the job with nothing sent. After it, nothing is raised any more for the
-    printer's sake; the result tells. An unknown fate is left to the caller: `await_fate` looks again.
+    `on_intent` runs after the printer proved ready and before the first byte is sent: it makes the mark durable, and
+    what it raises ends the job with nothing sent. After it, nothing is raised any more for the printer's sake; the
+    result tells. An unknown fate is left to the caller: `await_fate` looks again.
 
     Raises:
-        ServiceError: The printer is away, sick, busy or still holds another label; nothing was sent.
+        NotReady: The printer is away, sick, busy or still holds another label; nothing was sent.
+        ServiceError: It lacks what a label's fate is told by; nothing was sent.
     """
     with _turn(printer, deadline):
         status = printer.status(deadline)
         if not status.ready:
             raise printer_error(status.problem, status.hint)
-        before = printer.odometer(deadline)
-        on_intent(before)
+        serial = printer.serial_number(deadline)
+        mark = PrintMark(printer.begin(name, deadline), serial, name)
+        on_intent(mark)
         try:
-            printer.print(zpl, deadline)
+            printer.print(mark.number, content, deadline)
         except JobInterrupted:
-            pass  # the odometer tells, below
+            pass  # the printer's own number tells, below
         except ServiceError as error:
-            return PrintResult(PrintFate.NOT_PRINTED, before, before, error.message, error.hint)
-        return await_fate(printer, before, deadline)
+            return PrintResult(PrintFate.NOT_PRINTED, mark.number, mark.number, error.message, error.hint)
+        return await_fate(printer, mark, deadline)
 
 
-def await_fate(printer: Printer, odometer_before: int, deadline: Deadline) -> PrintResult:
-    """Watch the odometer until the fate of a sent label is certain or the deadline ends; sends nothing to print.
+def print_when_ready(
+    printer: Printer,
+    content: bytes,
+    deadline: Deadline,
+    on_intent: Callable[[PrintMark], None],
+    on_wait: Callable[[ServiceError], None],
+    name: str = "label",
+) -> PrintResult:
+    """Print one label as `print_label` does, and wait for a printer that is not ready until the deadline ends.
+
+    Only the unit whose label it is waits: the printer is asked now and then, and is not held in between. `on_wait` is
+    told why before each pause, and ends the wait by raising.
+
+    Raises:
+        NotReady: The printer was not ready in all that time; nothing was sent.
+    """
+    pause = FIRST_PAUSE
+    while True:
+        try:
+            return print_label(printer, content, deadline.at_most(JOB_SECONDS), on_intent, name)
+        except NotReady as error:
+            if deadline.remaining <= pause:
+                raise
+            on_wait(error)
+        time.sleep(pause)
+        pause = min(2 * pause, LONGEST_PAUSE)
+
+
+def await_fate(printer: Printer, mark: PrintMark, deadline: Deadline) -> PrintResult:
+    """Watch the printer until the fate of a sent label is certain or the deadline ends; sends nothing to print.
 
     `UNKNOWN` at the end of the deadline carries the printer's problem, if it has one: a label held for want of media
     prints once the operator has loaded some, and a second call sees it.
     """
     with _turn(printer, deadline):
         idle_since: float | None = None
-        result = PrintResult(PrintFate.UNKNOWN, odometer_before, None, "the printer was not asked in time")
+        result = PrintResult(PrintFate.UNKNOWN, mark.number, None, "the printer was not asked in time")
         for _ in _looks(deadline):
-            result = _look(printer, odometer_before, deadline)
-            if result.fate is PrintFate.PRINTED or _hopeless(result):
+            result = _look(printer, mark, deadline)
+            if result.fate is PrintFate.PRINTED or result.final:
                 return result
             idle = result.fate is PrintFate.NOT_PRINTED
             idle_since = (idle_since or time.monotonic()) if idle else None
@@ -165,35 +256,40 @@ def await_fate(printer: Printer, odometer_before: int, deadline: Deadline) -> Pr
         return _doubted(result)
 
 
-def _hopeless(result: PrintResult) -> bool:
-    """Tell whether no later look can be clearer: the odometer has gone further, or back."""
-    return result.odometer_after is not None and result.odometer_after - result.odometer_before not in (0, 1)
+def look_at_odometer(printer: Printer, before: int, deadline: Deadline) -> PrintResult:
+    """Tell a label's fate from status and odometer, for printers that count labels and know no jobs."""
+    # Status first: a label counted in between makes the odometer newer than the buffer, never the reverse.
+    status = printer.status(deadline)
+    now = printer.odometer(deadline)
+    fate = judge_fate(before, now, status.waiting)
+    if fate is PrintFate.NOT_PRINTED:
+        problem = status.problem or "the printer did not make the label"
+        return PrintResult(fate, before, now, problem, status.hint or "Print the label again.")
+    if now - before not in (0, 1):
+        problem = f"the printer's odometer went from {before} to {now}, which is not this label alone"
+        return PrintResult(fate, before, now, problem, "Look whether the printer made the label.", final=True)
+    return PrintResult(fate, before, now, status.problem, status.hint)
 
 
 def _doubted(result: PrintResult) -> PrintResult:
     """Return the last look as unknown: the printer was not idle for long enough to believe it."""
     problem = result.problem or "the printer took the label and has not printed it yet"
     hint = result.hint or "Look whether the printer made the label."
-    return PrintResult(PrintFate.UNKNOWN, result.odometer_before, result.odometer_after, problem, hint)
+    return replace(result, fate=PrintFate.UNKNOWN, problem=problem, hint=hint)
 
 
-def _look(printer: Printer, odometer_before: int, deadline: Deadline) -> PrintResult:
-    """Return what odometer and status say now; a printer that does not answer is unknown."""
+def _look(printer: Printer, mark: PrintMark, deadline: Deadline) -> PrintResult:
+    """Return what the printer says now; one that does not answer is unknown, and another one says nothing of ours."""
     try:
-        # Status first: a label counted in between makes the odometer newer than the buffer, never the reverse.
-        status = printer.status(deadline)
-        now = printer.odometer(deadline)
+        serial = printer.serial_number(deadline) if mark.printer else ""
+        if serial == mark.printer:
+            return printer.look(mark, deadline)
     except ServiceError as error:
-        return PrintResult(PrintFate.UNKNOWN, odometer_before, None, error.message, error.hint)
-    fate = judge_fate(odometer_before, now, status.waiting)
-    if fate is PrintFate.NOT_PRINTED:
-        problem = status.problem or "the printer did not make the label"
-        return PrintResult(fate, odometer_before, now, problem, status.hint or "Print the label again.")
-    result = PrintResult(fate, odometer_before, now, status.problem, status.hint)
-    if _hopeless(result):
-        problem = f"the printer's odometer went from {odometer_before} to {now}, which is not this label alone"
-        return PrintResult(fate, odometer_before, now, problem, "Look whether the printer made the label.")
-    return result
+        return PrintResult(PrintFate.UNKNOWN, mark.number, None, error.message, error.hint)
+    problem = f"printer {serial} is not the one that was sent the label, {mark.printer}"
+    return PrintResult(
+        PrintFate.UNKNOWN, mark.number, None, problem, "Look whether the other printer made the label.", final=True
+    )
 
 
 def _looks(deadline: Deadline) -> Iterator[None]:
@@ -211,10 +307,10 @@ def _turn(printer: Printer, deadline: Deadline) -> Iterator[None]:
     """Hold the printer's lock.
 
     Raises:
-        ServiceError: Another slot's label held the printer until the deadline.
+        NotReady: Another slot's label held the printer until the deadline.
     """
     if not printer.lock.acquire(timeout=deadline.remaining):
-        raise printer_error("the label printer is busy with another slot's label", "Wait for the other label.")
+        raise printer_error(PRINTS_NOW, WAIT)
     try:
         yield
     finally:

@@ -1,4 +1,4 @@
-"""The printers by URI: `tcp://host:9100` (Zebra, ZPL), `file:/folder`, `discard:`.
+"""The printers by URI: `tcp://host:9100` (Zebra, ZPL), `ipp://host/ipp/print`, `ipps:`, `file:/folder`, `discard:`.
 
 `file:` serves a station without a printer: every label becomes a numbered file with an odometer of its own. `discard:`
 is the null object: labels are counted and thrown away.
@@ -11,7 +11,16 @@ from threading import RLock
 from urllib.parse import SplitResult, unquote, urlsplit
 
 from station.clock import Deadline
-from station.documents.printer import Printer, PrinterStatus, printer_error
+from station.documents.ipp import open_ipp
+from station.documents.printer import (
+    Language,
+    Printer,
+    PrinterStatus,
+    PrintMark,
+    PrintResult,
+    look_at_odometer,
+    printer_error,
+)
 from station.documents.zebra import ZebraPrinter
 from station.errors import ConfigError
 
@@ -48,12 +57,29 @@ class FolderPrinter:
         """Return the folder's name as the printer's."""
         return f"file:{self._folder}"
 
-    def print(self, zpl: bytes, deadline: Deadline) -> None:
+    @property
+    def language(self) -> Language:
+        """Return ZPL."""
+        return Language.ZPL
+
+    def dpi(self, deadline: Deadline) -> int:  # noqa: ARG002
+        """Return 0: nothing is printed."""
+        return 0
+
+    def begin(self, name: str, deadline: Deadline) -> int:  # noqa: ARG002
+        """Return the odometer."""
+        return self.odometer(deadline)
+
+    def look(self, mark: PrintMark, deadline: Deadline) -> PrintResult:
+        """Tell a label's fate from the odometer."""
+        return look_at_odometer(self, mark.number, deadline)
+
+    def print(self, number: int, content: bytes, deadline: Deadline) -> None:
         """Write the next file; it is there whole, or not at all."""
         number = self.odometer(deadline) + 1
         try:
             # The file is the label: from its rename on it counts, with or without the counter beside it.
-            _write_durably(self._folder / f"{number:06}.zpl", zpl)
+            _write_durably(self._folder / f"{number:06}.zpl", content)
             _write_durably(self._folder / "odometer", str(number).encode())
         except OSError as error:
             raise printer_error(
@@ -88,7 +114,24 @@ class DiscardPrinter:
         """Return the scheme's name."""
         return "discard:"
 
-    def print(self, zpl: bytes, deadline: Deadline) -> None:  # noqa: ARG002
+    @property
+    def language(self) -> Language:
+        """Return ZPL."""
+        return Language.ZPL
+
+    def dpi(self, deadline: Deadline) -> int:  # noqa: ARG002
+        """Return 0: nothing is printed."""
+        return 0
+
+    def begin(self, name: str, deadline: Deadline) -> int:  # noqa: ARG002
+        """Return the odometer."""
+        return self.odometer(deadline)
+
+    def look(self, mark: PrintMark, deadline: Deadline) -> PrintResult:
+        """Tell a label's fate from the odometer."""
+        return look_at_odometer(self, mark.number, deadline)
+
+    def print(self, number: int, content: bytes, deadline: Deadline) -> None:  # noqa: ARG002
         """Count the label."""
         self._count += 1
 
@@ -132,6 +175,8 @@ def _folder(uri: SplitResult) -> Printer:
 
 PRINTERS: dict[str, Callable[[SplitResult], Printer]] = {
     "tcp": _zebra,
+    "ipp": open_ipp,
+    "ipps": open_ipp,
     "file": _folder,
     "discard": lambda _: DiscardPrinter(),
 }

@@ -17,7 +17,16 @@ from threading import RLock
 from typing import ClassVar
 
 from station.clock import Deadline
-from station.documents.printer import JobInterrupted, PrinterStatus, printer_error
+from station.documents.printer import (
+    JobInterrupted,
+    Language,
+    PrinterStatus,
+    PrintMark,
+    PrintResult,
+    look_at_odometer,
+    printer_error,
+    unsuited,
+)
 
 ANSWER_SECONDS = 3.0
 """Longest wait for one answer; a sick printer is silent, and the operator should learn that soon."""
@@ -27,6 +36,11 @@ MAX_ANSWER = 4096
 """Bytes of an answer that are read; the longest real one, `~HS`, has about 100."""
 CABLE = "Check the label printer's power and network cable."
 STX, ETX = b"\x02", b"\x03"
+START, NO_REPRINT = b"^XA", b"^JZN"
+"""By default a printer whose media ended in the middle of a label prints it again, whole, once it is loaded, and there
+are two of it; `^JZN` in the label forbids that (ZPL guide, `^JZ`)."""
+RESOLUTIONS = {8: 203, 12: 300}
+"""Dots per inch by the dots per millimetre that `~HI` tells."""
 
 ERRORS: tuple[tuple[int, str, str], ...] = (
     (0x0000_0001, "out of labels", "Load labels."),
@@ -43,6 +57,7 @@ ERRORS: tuple[tuple[int, str, str], ...] = (
 )
 """Bits of the first group of `~HQES` error flags that an operator can act on: bit, problem, hint."""
 _ES_ERRORS = re.compile(rb"ERRORS:\s*([01])\s+([0-9A-Fa-f]{8})\s+([0-9A-Fa-f]{8})")
+_MODEL = re.compile(rb"\x02\s*([ -+\--~]{1,40}),[^,]{1,40},\s*(\d{1,2}),")
 _SERIAL = re.compile(rb"SERIAL NUMBER\s*([0-9A-Za-z-]{1,32})")
 _COUNT = re.compile(rb'"(\d{1,12})"')
 
@@ -87,7 +102,7 @@ class ZebraPrinter:
         found = _COUNT.search(answer)
         if found is None:
             hint = "Use a printer whose firmware has odometer.total_label_count."
-            raise printer_error(f"{self._name} does not count labels", hint)
+            raise unsuited(f"{self._name} does not count labels", hint)
         return int(found[1])
 
     def serial_number(self, deadline: Deadline) -> str:
@@ -97,14 +112,38 @@ class ZebraPrinter:
             raise printer_error(f"{self._name} does not tell its serial number")
         return found[1].decode()
 
-    def print(self, zpl: bytes, deadline: Deadline) -> None:
+    @property
+    def language(self) -> Language:
+        """Return ZPL."""
+        return Language.ZPL
+
+    def dpi(self, deadline: Deadline) -> int:
+        """Return the resolution that `~HI` tells, in dots per millimetre."""
+        found = _MODEL.search(self._ask(b"~HI", _ended_by(ETX), deadline) or b"")
+        if found is None:
+            raise printer_error(f"{self._name} does not tell its model")
+        model, dots = found[1].decode(), int(found[2])
+        if dots not in RESOLUTIONS:
+            hint = "Use a printer of 203 or 300 dots per inch."
+            raise unsuited(f"{self._name} is a {model} with {dots} dots per millimetre", hint)
+        return RESOLUTIONS[dots]
+
+    def begin(self, name: str, deadline: Deadline) -> int:  # noqa: ARG002  (ZPL knows no names of jobs)
+        """Return the odometer."""
+        return self.odometer(deadline)
+
+    def look(self, mark: PrintMark, deadline: Deadline) -> PrintResult:
+        """Tell a label's fate from the odometer."""
+        return look_at_odometer(self, mark.number, deadline)
+
+    def print(self, number: int, content: bytes, deadline: Deadline) -> None:  # noqa: ARG002
         """Send one label and close the sending side, so that the printer sees where it ends."""
         with self._connected(deadline) as connection:
             try:
                 connection.settimeout(max(deadline.remaining, 0.001))
-                connection.sendall(zpl)
+                connection.sendall(content.replace(START, START + NO_REPRINT, 1))
                 connection.shutdown(socket.SHUT_WR)
-                _await_end(connection)
+                _await_end(connection, deadline.at_most(END_SECONDS))
             except OSError as error:
                 raise JobInterrupted(f"{self._name}: the connection broke while the label was sent: {error}") from error
 
@@ -150,16 +189,17 @@ class ZebraPrinter:
         return answer if complete(answer) else None
 
 
-def _await_end(connection: socket.socket) -> None:
+def _await_end(connection: socket.socket, deadline: Deadline) -> None:
     """Read until the printer closes too, for a moment at most.
 
     Closing over unread bytes would reset the connection and could cost the label's last bytes; and a reset that the
     printer sends is seen here.
     """
-    connection.settimeout(END_SECONDS)
     try:
-        while connection.recv(MAX_ANSWER):
-            pass
+        while not deadline.expired:
+            connection.settimeout(max(deadline.remaining, 0.001))
+            if not connection.recv(MAX_ANSWER):
+                return
     except TimeoutError:
         return  # many models keep a connection open for a while
 
