@@ -1,0 +1,1 @@
+"""What QA asks of the records: search, recall, exports, figures."""
