@@ -3,7 +3,7 @@
 import threading
 from dataclasses import replace
 
-from station.model import LineView, SlotView
+from station.model import LineView, ScanReply, SlotView
 
 
 class Board:
@@ -35,6 +35,22 @@ class Board:
         with self._changed:
             self._replace(replace(self._view, released=released, failed=failed))
 
+    def show_order(self, order: str, product: str, released: int, failed: int) -> None:
+        """Show another work order, with its product and its counters."""
+        with self._changed:
+            self._replace(replace(self._view, order=order, product=product, released=released, failed=failed))
+
+    def show_person(self, name: str) -> None:
+        """Replace who is present; an empty name is nobody."""
+        with self._changed:
+            if name != self._view.person:
+                self._replace(replace(self._view, person=name))
+
+    def show_echo(self, reply: ScanReply) -> None:
+        """Show what became of a scan that no page brought."""
+        with self._changed:
+            self._replace(replace(self._view, echo=reply, echoes=self._view.echoes + 1))
+
     def show_messages(self, waiting: int) -> None:
         """Replace the depth of the outbox."""
         with self._changed:
@@ -42,7 +58,7 @@ class Board:
                 self._replace(replace(self._view, waiting_messages=waiting))
 
     def raise_alarm(self, sentence: str) -> None:
-        """Show that a service is away."""
+        """Show that a service is away, and what to do about it."""
         with self._changed:
             if sentence not in self._view.alarms:
                 self._replace(replace(self._view, alarms=(*self._view.alarms, sentence)))

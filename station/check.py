@@ -7,19 +7,27 @@ import shutil
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
+from pki.ceremony.purpose import root_sha256
 from pki.errors import PkiError
+from station.callers import given_secret
 from station.catalog.firmware import load_image
-from station.catalog.recipes import Recipe, load_recipe
+from station.catalog.recipes import Recipe
+from station.changeover import find_order
 from station.clock import Deadline, utc_now
 from station.config import StationConfig, load_station
-from station.daemon import check_order, find_order, opened_cpms, opened_factory
+from station.daemon import mes_caller, opened_cpms, opened_factory
 from station.detect import open_ports, slot_of
 from station.documents.printers import open_printer
 from station.errors import ConfigError, Service, ServiceError, StationError
+from station.keeping.backup import backups, demand_folder
+from station.mes import NO_MES, connect
 from station.records import open_records
-from station.steps import STEPS
+from station.releases import ordered, refuse_draft
+from station.results.formats import load_format, load_formats
+from station.steps.trust import check_issuers
 
 PROBE_SECONDS = 5.0
 FREE_BYTES = 500_000_000
@@ -27,13 +35,16 @@ FREE_BYTES = 500_000_000
 EARLIEST_YEAR = 2025
 """A clock before this year was never set."""
 
+SHORTEST_TOKEN = 20
+"""A token of test equipment that could be guessed is none."""
+
 
 @dataclass(frozen=True)
 class Finding:
     """One promise and whether it holds."""
 
     what: str
-    """Key path in station.toml, or what is checked."""
+    """Key path in station.toml or in the ship environment, or what is checked."""
     ok: bool
     detail: str
     hint: str = ""
@@ -52,8 +63,12 @@ def check_station(directory: Path) -> tuple[Finding, ...]:
         ("line.order", _order),
         ("station.catalog", _images),
         ("pki.directory", _hsm),
+        ("environment.ca", _issuers),
         ("printer.uri", _printer),
-        ("cpms.uri", _cpms),
+        ("environment.cpms", _cpms),
+        *((("mes.uri", _mes),) if config.mes.uri != NO_MES else ()),
+        ("results", _results),
+        *((("backup.directory", _backup),) if config.backup.directory else ()),
         ("station.ports", _ports),
         ("clock", _clock),
         ("disk", _disk),
@@ -78,14 +93,23 @@ def _database(config: StationConfig) -> str:
 
 def _recipe(config: StationConfig) -> Recipe:
     with open_records(config.database_url, config.station.id) as records:
-        order = find_order(records, config)
-    recipe = load_recipe(config.catalog, order.recipe, STEPS)
-    check_order(order, recipe)
-    return recipe
+        return ordered(config, records, find_order(records, config))
 
 
 def _order(config: StationConfig) -> str:
-    return f"{config.line.order} builds {_recipe(config).title}"
+    recipe = _recipe(config)
+    if recipe.approval.development:
+        with opened_factory(config) as factory:
+            refuse_draft(recipe, development=factory.development)
+    return f"{config.line.order} builds {recipe.approval.bundle}{_signed_by(recipe)}"
+
+
+def _signed_by(recipe: Recipe) -> str:
+    """Return on whose word a recipe is built, for people who check the station."""
+    word = recipe.approval
+    if word.override:
+        return f" by override of {word.override.line} and {word.override.quality} until {word.override.until}"
+    return f" by {word.author}, approved by {', '.join(word.approvers)}" if word.approvers else ""
 
 
 def _images(config: StationConfig) -> str:
@@ -103,6 +127,13 @@ def _hsm(config: StationConfig) -> str:
     return "every key fits its certificate, a signature and a key wrap were proven"
 
 
+def _issuers(config: StationConfig) -> str:
+    recipe = _recipe(config)
+    # The certificates are enough for it: with a wrong PIN, each log-in would be one more of few tries.
+    check_issuers(partial(root_sha256, config.pki_directory), recipe)
+    return f"this factory issues for {recipe.test.name} and {recipe.ship.name}"
+
+
 def _printer(config: StationConfig) -> str:
     status = open_printer(config.located(config.printer.uri)).status(Deadline(PROBE_SECONDS))
     if not status.ready:
@@ -111,13 +142,24 @@ def _printer(config: StationConfig) -> str:
 
 
 def _cpms(config: StationConfig) -> str:
+    uri = _recipe(config).ship.cpms
     with opened_factory(config) if config.cpms.identity else nullcontext() as factory:
-        cpms = opened_cpms(config, factory)
+        cpms = opened_cpms(config, uri, factory)
         try:
             cpms.read("STATION-CHECK")
         finally:
             cpms.close()
-    return f"{config.cpms.uri} answers"
+    return f"{uri} answers"
+
+
+def _mes(config: StationConfig) -> str:
+    with opened_factory(config) if config.mes.identity else nullcontext() as factory:
+        mes = connect(config.mes, config.station.id, mes_caller(config, factory))
+        try:
+            mes.fetch(0)
+        finally:
+            mes.close()
+    return f"{mes.name} answers"
 
 
 def _ports(config: StationConfig) -> str:
@@ -131,6 +173,24 @@ def _ports(config: StationConfig) -> str:
         message = f"port {unbound[0]} belongs to no slot"
         raise ConfigError(message, hint="Bind it: 'station slots' prints the stanza.")
     return f"{len(config.slot)} slots, {len(found)} plugged"
+
+
+def _results(config: StationConfig) -> str:
+    """Read every format of test equipment, and the token by which it may send results."""
+    names = [one.name for one in load_formats(config)]
+    if config.results.format:
+        load_format(config, config.results.format)
+    if config.results.token:
+        token = given_secret(config.results.token, config.directory)
+        if len(token) < SHORTEST_TOKEN:
+            message = f"results.token: the token is shorter than {SHORTEST_TOKEN} characters"
+            raise ConfigError(message, hint="Make one by chance: openssl rand -hex 24.")
+    return f"formats {', '.join(names)}; HTTP {'by token' if config.results.token else 'closed'}"
+
+
+def _backup(config: StationConfig) -> str:
+    folder = demand_folder(config, Path(config.backup.directory))
+    return f"{folder} is there, {len(backups(folder, config.station.id))} backups lie in it"
 
 
 def _clock(config: StationConfig) -> str:

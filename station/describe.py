@@ -1,61 +1,43 @@
-"""Records as text for people, and as plain values for JSON."""
+"""Records as text for people."""
 
-import json
-from collections.abc import Iterator, Mapping
-from dataclasses import is_dataclass
-from datetime import datetime
-from enum import Enum
-from pathlib import Path
+from collections.abc import Iterator
 
 from station.clock import iso
-from station.records import RowRef, RunDetail, RunRow, StepRow, UnitHistory
-
-
-def plain(value: object) -> object:
-    """Return what `json.dumps` can't write as something it can.
-
-    Raises:
-        TypeError: There is no plain form.
-    """
-    if isinstance(value, RowRef):
-        return str(value)
-    if is_dataclass(value) and not isinstance(value, type):
-        return {name: _field(item) for name, item in vars(value).items()}
-    if isinstance(value, datetime):
-        return iso(value)
-    if isinstance(value, bytes):
-        return _bytes(value)
-    if isinstance(value, Enum | Path):
-        return str(value)
-    raise TypeError(f"no plain form of {type(value).__name__}")
-
-
-def _field(value: object) -> object:
-    return dict(value) if isinstance(value, Mapping) else value
-
-
-def _bytes(value: bytes) -> object:
-    """Show JSON as JSON, and other bytes as hexadecimal text."""
-    try:
-        return json.loads(value)
-    except (ValueError, UnicodeDecodeError):
-        return value.hex()
+from station.records import (
+    ComponentRow,
+    DispositionRow,
+    HoldRow,
+    IdentifierRow,
+    MeterRow,
+    ResultRow,
+    RunDetail,
+    RunRow,
+    StepRow,
+)
+from station.trace.unit import UnitFile
 
 
 def run_line(run: RunRow) -> str:
     """Describe a run in one line."""
     outcome = run.outcome.value if run.outcome else "live"
     reason = f"  {run.reason}" if run.reason else ""
-    return f"{run.ref!s:10} {iso(run.started_at)}  {run.unit:16} slot {run.slot:4} {outcome:8}{reason}".rstrip()
+    where = f"{run.unit:16} slot {run.slot:4} {run.operator:12}"
+    return f"{run.ref!s:10} {iso(run.started_at)}  {where} {outcome:8}{reason}".rstrip()
 
 
-def unit_lines(history: UnitHistory) -> Iterator[str]:
-    """Describe everything that happened to a unit, a line each."""
+def unit_lines(history: UnitFile) -> Iterator[str]:
+    """Describe everything that is known of a unit, a line each."""
     unit = history.unit
     yield f"Unit {unit.serial}: {unit.state.value}"
     yield f"  hardware UID {unit.hardware_uid}, work order {unit.work_order}, OCPP identity {unit.ocpp_identity}"
+    yield from map(_hold_line, history.holds)
+    yield from map(_disposition_line, history.dispositions)
     for detail in history.runs:
         yield from _run_lines(detail)
+    yield from map(_component_line, history.components)
+    yield from map(_meter_line, history.meters)
+    yield from map(_identifier_line, history.identifiers)
+    yield from map(_result_line, history.results)
     for label in history.labels:
         yield f"Label {label.template} copy {label.copy}: {label.state.value} {label.reason}".rstrip()
     for passport in history.passports:
@@ -77,3 +59,40 @@ def _step_line(step: StepRow) -> str:
     evidence = f" by {step.evidence}" if step.evidence else ""
     attempt = f" (attempt {step.attempt})" if step.attempt > 1 else ""
     return f"{step.name:12} {outcome:8}{evidence} {step.seconds:7.1f} s{attempt}  {step.reason}".rstrip()
+
+
+def _hold_line(row: HoldRow) -> str:
+    ended = f" Lifted {iso(row.lifted_at)} by {row.lifted_by}: {row.lift_reason}" if row.lifted_at else ""
+    return f"Hold {row.ref} since {iso(row.at)}: {row.sentence}{ended}"
+
+
+def _disposition_line(row: DispositionRow) -> str:
+    point = f", from step {row.return_point}" if row.return_point else ""
+    return f"Disposition {row.kind.value} {row.code} {iso(row.at)} by {row.who}{point}: {row.reason}"
+
+
+def _component_line(row: ComponentRow) -> str:
+    ended = f"; taken out {iso(row.detached_at)} by {row.detached_by}: {row.reason}" if row.detached_at else ""
+    return f"Component {row.title.rstrip()}: {row.number}, {iso(row.attached_at)} by {row.attached_by}{ended}"
+
+
+def _meter_line(row: MeterRow) -> str:
+    mid = f", MID {row.mid}" if row.mid else ""
+    key = f", public key {row.public_key}" if row.public_key else ""
+    return f"Meter of outlet {row.evse}: {row.type} {row.serial}{mid}{key}"
+
+
+def _identifier_line(row: IdentifierRow) -> str:
+    ended = f"; ended {iso(row.until)} by {row.ended_by}: {row.reason}" if row.until else ""
+    return f"Identifier {row.kind.value} {row.written} ({row.source}), {iso(row.since)}{ended}"
+
+
+def _result_line(row: ResultRow) -> str:
+    found = row.text if row.value is None else f"{row.value:g} {row.unit}"
+    limits = "" if row.low is None and row.high is None else f" [{_limit(row.low)} … {_limit(row.high)}]"
+    by = f", instrument {row.instrument}" if row.instrument else ""
+    return f"Result {row.test}: {found}{limits} {row.verdict.value}, {iso(row.taken_at)}{by} {row.problem}".rstrip()
+
+
+def _limit(value: float | None) -> str:
+    return "" if value is None else f"{value:g}"

@@ -26,6 +26,9 @@ class Defect(StrEnum):
     OCPP = "ocpp"
     SHIP_STATE = "ship-state"
     LOCK = "lock"
+    WITHDRAWN = "withdrawn"
+    TEST_RESULT = "test-result"
+    GENEALOGY = "genealogy"
 
 
 class Service(StrEnum):
@@ -37,6 +40,7 @@ class Service(StrEnum):
     PRINTER = "printer"
     DATABASE = "database"
     NETWORK = "network"
+    MES = "mes"
 
 
 class StationError(Exception):
@@ -55,6 +59,11 @@ class ConfigError(StationError):
 
     default_hint = "Correct the file and start again."
 
+    def __init__(self, message: str, *, hint: str = "", problems: tuple[str, ...] = ()) -> None:
+        super().__init__(message, hint=hint)
+        self.problems = problems or (message,)
+        """All that was found wrong; the message is the first of them."""
+
 
 class UnitError(StationError):
     """The unit is bad, wrong or not what it claims to be."""
@@ -70,6 +79,12 @@ class LinkError(StationError):
     """Contact with the device was lost; the only class for which a step is tried again."""
 
     default_hint = "Reseat the connector and plug the charger in again."
+
+
+class Interlocked(StationError):
+    """Routing does not let this begin or leave now: a hold, a gate, a limit; nobody is to blame for it."""
+
+    default_hint = "Call the line lead."
 
 
 class ServiceError(StationError):

@@ -1,37 +1,40 @@
-"""The line: all slots of a station, kept in step with what is plugged, and the way of each scan to the right slot."""
+"""The line: all slots of a station, kept in step with what is plugged, and what they build now."""
 
 import logging
 import threading
+from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 
-from station.bench import Services
+from station.bench import Assignment
 from station.board import Board
-from station.catalog.recipes import Recipe
 from station.config import StationConfig
 from station.detect import Ports, Watch
-from station.documents.label import parse_label_code
-from station.errors import StationError
+from station.dispatch import Dispatcher
+from station.errors import ServiceError, StationError
 from station.model import LineView, ScanReply, SlotState, SlotView
-from station.records import WorkOrder
+from station.person import Person, Role
 from station.slot import SlotWorker
 
 log = logging.getLogger(__name__)
 
-SLOT_PREFIX = "SL-"
-ACKNOWLEDGE = "CMD-ACK"
-LONGEST_SCAN = 128
 TICK_SECONDS = 0.5
 """How often ports are listed even when no event came: events are hints, the list is the truth."""
 STOP_SECONDS = 30.0
-FINISHED = (SlotState.FAIL, SlotState.ERROR, SlotState.ABORTED, SlotState.PASS)
+Select = Callable[[str, str, str], Assignment]
+"""Get an order ready in the place of another one, for a person; raises `StationError` where that can't be."""
+PAGES = (("Orders", "/lead"), ("Releases", "/releases"), ("People", "/people"))
+"""Pages of the station beside the operator's."""
 
 
 class Line:
     """Everything that the operator page may see and do; safe from all threads."""
 
-    def __init__(
-        self, config: StationConfig, services: Services, recipe: Recipe, order: WorkOrder, ports: Ports
-    ) -> None:
+    def __init__(self, config: StationConfig, assignment: Assignment, ports: Ports, select: Select) -> None:
+        """Prepare the slots to build an order; nothing moves before `start`. `select` gets another one ready."""
+        self._assignment = assignment
+        self._get_ready = select
+        order, services = assignment.order, assignment.services
         slots = tuple(SlotView(slot.name, slot.port, SlotState.EMPTY) for slot in config.slot)
         counts = services.records.counts(order.id)
         self.board = Board(
@@ -40,20 +43,28 @@ class Line:
                 version=1,
                 slots=slots,
                 order=order.id,
-                product=recipe.product.model,
+                product=assignment.recipe.product.model,
                 released=counts.released,
                 failed=counts.failed,
-                links=tuple((link.text, link.url) for link in config.web.links),
+                links=(*PAGES, *((link.text, link.url) for link in config.web.links)),
             )
         )
         self._watch = Watch(ports, config.slot)
         self._workers = {
-            slot.name: SlotWorker(slot, self.board, services, recipe, order, partial(self._watch.find_node, slot.name))
+            slot.name: SlotWorker(slot, self.board, self._now, partial(self._watch.find_node, slot.name))
             for slot in config.slot
         }
-        self._selected = ""
+        desks = {name: worker.desk for name, worker in self._workers.items()}
+        self._dispatcher = Dispatcher(
+            desks, services.records, services.attendance, self._select_order, self._sign_first
+        )
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._follow_ports, name="ports", daemon=True)
+
+    @property
+    def assignment(self) -> Assignment:
+        """Return what the line builds now."""
+        return self._assignment
 
     def start(self) -> None:
         """Begin to watch the ports and to serve the slots."""
@@ -74,72 +85,68 @@ class Line:
         """Return the line as it is now."""
         return self.board.view()
 
+    def slot_of(self, unit: str) -> str:
+        """Return the slot in which a unit is now; empty for none."""
+        return next((slot.name for slot in self.view().slots if slot.serial == unit), "")
+
     def wait(self, version: int, timeout: float) -> LineView:
         """Return the line once it changed after `version`, at the latest after `timeout` seconds."""
         return self.board.wait(version, timeout)
 
-    def scan(self, code: str) -> ScanReply:
-        """Take a scanned or typed code to the slot it belongs to, or say why it belongs to none."""
-        if not code or len(code) > LONGEST_SCAN or not code.isascii() or not code.isprintable():
-            return ScanReply(False, "This code can't be read: it is empty, too long or has control characters.")
-        if code.startswith(SLOT_PREFIX):
-            return self._select(code.removeprefix(SLOT_PREFIX))
-        if code == ACKNOWLEDGE:
-            return self._acknowledge_only()
-        name, refusal = self._target(code)
-        if not name:
-            return ScanReply(False, refusal)
-        refusal = self._workers[name].desk.answer(code)
-        return ScanReply(not refusal, refusal or f"{code} read for slot {name}.", name)
+    def scan(self, code: str, person: Person | None = None) -> ScanReply:
+        """Take a scanned or typed code to where it belongs, or say what was expected."""
+        return self._dispatcher.scan(code, person)
 
-    def acknowledge(self, slot: str) -> ScanReply:
+    def acknowledge(self, slot: str, person: Person | None = None) -> ScanReply:
         """Take note that a slot's verdict was seen."""
-        worker = self._workers.get(slot)
-        if worker is None or not worker.desk.acknowledge():
-            return ScanReply(False, f"Slot {slot} shows no verdict.", slot)
-        return ScanReply(True, f"Seen: slot {slot}.", slot)
+        return self._dispatcher.acknowledge(slot, person)
 
-    def act(self, slot: str, action: str) -> ScanReply:
-        """Do what a slot offers for a unit that was released before."""
-        return ScanReply(False, f"Slot {slot} does not offer '{action}' now.", slot)
+    def act(self, slot: str, action: str, person: Person | None = None, reason: str = "") -> ScanReply:
+        """Do what a slot offers."""
+        return self._dispatcher.act(slot, action, person, reason)
 
-    def _select(self, name: str) -> ScanReply:
-        if name not in self._workers:
-            return ScanReply(False, f"There is no slot {name} at this station.")
-        self._selected = name
-        return ScanReply(True, f"Slot {name} takes the next scan.", name)
+    def _now(self) -> Assignment:
+        return self._assignment
 
-    def _acknowledge_only(self) -> ScanReply:
-        """Acknowledge the selected slot, or the only one with a verdict to be seen."""
-        finished = [s.name for s in self.view().slots if s.state in FINISHED[:3] and not s.acknowledged]
-        if self._selected in finished:
-            return self.acknowledge(self._selected)
-        if len(finished) == 1:
-            return self.acknowledge(finished[0])
-        return ScanReply(False, "Scan the slot first." if finished else "No verdict waits to be seen.")
+    def _select_order(self, order: str, person: Person) -> ScanReply:
+        """Build another order from now on: on a line lead's word, once every slot is empty."""
+        before = self._assignment.order.id
+        if order == before:
+            return ScanReply(True, f"The line builds {order} already.")
+        if not person.has(Role.LINE_LEAD):
+            return ScanReply(False, f"{person.name} may not change the order. Call the line lead.")
+        busy = [name for name, worker in self._workers.items() if worker.busy]
+        if busy:
+            return ScanReply(False, f"Slots that are not empty: {', '.join(busy)}. Empty them, then scan the order.")
+        try:
+            self._assignment = self._get_ready(order, before, person.id)
+            counts = self._assignment.services.records.counts(order)
+        except StationError as error:
+            return ScanReply(False, f"{error.message} {error.hint}")
+        self.board.show_order(order, self._assignment.recipe.product.model, counts.released, counts.failed)
+        return ScanReply(True, f"The line builds {order} now.")
 
-    def _target(self, code: str) -> tuple[str, str]:
-        """Find the slot for a scan: whose label it is, the one scanned last, or the only one that waits."""
-        waiting = [view for view in self.view().slots if self._workers[view.name].desk.waiting]
-        serial = parse_label_code(code)
-        for view in waiting:
-            if serial and view.state is SlotState.WAITING_FOR_LABEL and view.serial == serial:
-                return view.name, ""
-        names = [view.name for view in waiting]
-        if self._selected in names:
-            return self._selected, ""
-        if len(names) == 1:
-            return names[0], ""
-        if names:
-            return "", f"Slots {', '.join(names)} wait. Scan the slot first."
-        return "", "No slot waits for a scan. Plug a charger in first."
+    def _sign_first(self, person: Person) -> ScanReply:
+        """Sign for the first unit of the order: on the word of a second person, line lead or quality."""
+        order = self._assignment.order.id
+        try:
+            self._assignment.services.records.sign_first_article(order, person)
+        except StationError as error:
+            return ScanReply(False, f"{error.message} {error.hint}")
+        return ScanReply(True, f"The first article of order {order} is signed off.")
+
+    def _show_person(self) -> None:
+        with suppress(ServiceError):  # who was present stays shown while the records are away
+            present = self._assignment.services.attendance.present()
+            self.board.show_person(present.name if present else "")
 
     def _follow_ports(self) -> None:
         """Compare what is plugged with what the workers know: at every event, and at every tick."""
         while not self._stopping.is_set():
             try:
+                self._show_person()
                 for change in self._watch.poll(TICK_SECONDS):
                     self._workers[change.slot].see(change)
             except StationError as error:
-                self.board.raise_alarm(f"Ports: {error.message}")
+                self.board.raise_alarm(f"Ports: {error.message} {error.hint}")
                 self._stopping.wait(TICK_SECONDS)

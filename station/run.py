@@ -13,19 +13,20 @@ from dataclasses import asdict, dataclass
 from station.bench import Bench
 from station.catalog.recipes import StepPlan
 from station.clock import Deadline, iso, utc_now
-from station.documents.passport import StepResult as PassedStep
-from station.documents.passport import passport_document
-from station.errors import Aborted, Defect, LinkError, ServiceError, StationError, UnitError
-from station.model import Outcome, UnitRecord
+from station.errors import Aborted, Defect, Interlocked, LinkError, ServiceError, StationError, UnitError
+from station.model import Outcome
 from station.records import Message, StepRef, StepResult
+from station.records.outbox import PAPER
 from station.steps import STEPS, Step
+from station.steps.account import released
+from station.steps.equality import require_equality
 from station.steps.evidence import prove_identity
-from station.steps.record import fingerprint, unit_record
+from station.steps.record import fingerprint
 
 log = logging.getLogger(__name__)
 
 REGISTER = "cpms-register"
-RENDER_PASSPORT = "passport-pdf"
+RENDER_PASSPORT = PAPER
 
 
 @dataclass(frozen=True)
@@ -50,20 +51,38 @@ def execute(bench: Bench, on_step: OnStep) -> Verdict:
 
     Raises:
         ServiceError: The records themselves can't be written; the run stays open and is closed at the next start.
+        Interlocked: Every step passed, and routing does not let the unit leave now; the run stays open for `release`.
     """
     verdict = PASSED
     with bench.resources:
         for position, plan in enumerate(bench.recipe.file.step):
             verdict = _step(bench, position, plan, on_step)
             if verdict.outcome is not Outcome.PASS:
-                break
-        else:
-            verdict = _release(bench)
-    if verdict.outcome is not Outcome.PASS:
-        bench.services.records.close_run(
-            bench.run, verdict.outcome, fault=verdict.fault, reason=verdict.sentence, hint=verdict.hint
-        )
+                return close(bench, verdict)
+    return release(bench)
+
+
+def close(bench: Bench, verdict: Verdict) -> Verdict:
+    """Close a run that did not pass, and return how it ended.
+
+    Raises:
+        ServiceError: The records can't be written.
+    """
+    bench.services.records.close_run(
+        bench.run, verdict.outcome, fault=verdict.fault, reason=verdict.sentence, hint=verdict.hint
+    )
     return verdict
+
+
+def release(bench: Bench) -> Verdict:
+    """Release the unit of a run whose steps all passed, or close the run with what speaks against it.
+
+    Raises:
+        ServiceError: The records can't be written.
+        Interlocked: Routing does not let the unit leave now; the run stays open.
+    """
+    verdict = _release(bench)
+    return verdict if verdict.outcome is Outcome.PASS else close(bench, verdict)
 
 
 def _step(bench: Bench, position: int, plan: StepPlan, on_step: OnStep) -> Verdict:
@@ -123,6 +142,8 @@ def _blame(error: StationError) -> Verdict:
             return Verdict(Outcome.ERROR, error.message, error.hint, service.value, stops)
         case Aborted():
             return Verdict(Outcome.ABORTED, error.message, error.hint, "aborted")
+        case Interlocked():
+            return Verdict(Outcome.ABORTED, error.message, error.hint, "interlock")
     return Verdict(Outcome.ERROR, error.message, error.hint, "config")
 
 
@@ -143,29 +164,24 @@ def _evidence(bench: Bench, plan: StepPlan) -> StepRef:
 def _release(bench: Bench) -> Verdict:
     """Release the unit: last row, signed passport and messages in one transaction."""
     try:
-        record = unit_record(bench, iso(utc_now()))
-        document = _passport(bench, record)
+        record, document = released(bench, iso(utc_now()))
+        require_equality(bench, record, document)
         signature = bench.services.factory.sign(document)
+    except UnitError as error:  # what the product demands is no longer in the record, or the number differs
+        return _blame(error)
     except Exception as error:  # the run's boundary, as in `_judge`
         log.exception("release of run %s", bench.run)
         return Verdict(
             Outcome.ERROR, f"The passport could not be made ({type(error).__name__}).", "Call engineering.", "bug"
         )
-    bench.services.records.release(
-        bench.run,
-        document,
-        signature,
-        fingerprint(bench.services.factory.record_certificate),
-        (
-            Message(RENDER_PASSPORT, record.serial, b"{}"),
-            Message(REGISTER, record.serial, json.dumps(asdict(record)).encode()),
-        ),
+    messages = (
+        Message(RENDER_PASSPORT, record.serial, b"{}"),
+        Message(REGISTER, record.serial, json.dumps(asdict(record)).encode()),
     )
+    signer = fingerprint(bench.services.factory.record_certificate)
+    try:
+        required = bench.recipe.file.required_result
+        bench.services.records.release(bench.run, document, signature, signer, messages, required)
+    except (UnitError, Interlocked) as error:  # withdrawn or held while the unit was on its way
+        return _blame(error)
     return PASSED
-
-
-def _passport(bench: Bench, record: UnitRecord) -> bytes:
-    """Write the passport from the record alone: the steps that passed, and all that they measured."""
-    passed = bench.services.records.passed_steps(bench.run)
-    steps = [PassedStep(row.name, row.outcome.value, row.seconds) for row in passed if row.outcome]
-    return passport_document(record, steps, [taken for row in passed for taken in row.measurements])

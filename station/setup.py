@@ -6,10 +6,11 @@ from pathlib import Path
 import jinja2
 
 from station.config import load_station
-from station.records import upgrade
+from station.people import Welcome, first_admin
+from station.records import open_records, upgrade
 
 TEMPLATE = Path(__file__).parent.parent / "templates" / "station"
-CATALOG = ("products", "environments", "recipes", "firmware")
+CATALOG = ("products", "profiles", "environments", "recipes", "firmware", "bundles")
 PORT = "pci-0000:00:14.0-usb-0:1.{}"
 """ID_PATH of the n-th port of a hub in the first USB port, as a start; `station slots` tells the real ones."""
 
@@ -22,7 +23,6 @@ class InitOptions:
     slots: int = 4
     ports: str = "udev:"
     printer: str = "file:labels"
-    cpms: str = "file:cpms"
     order: str = "WO-1"
     host: str = "127.0.0.1"
     web_port: int = 8080
@@ -42,9 +42,25 @@ def init_station(directory: Path, options: InitOptions) -> tuple[Path, ...]:
     if not settings.exists():
         settings.write_text(_settings(options))
         written.append(settings)
+    approvers = directory / "approvers"
+    if not approvers.exists():
+        approvers.write_text((TEMPLATE / "approvers").read_text())
+        written.append(approvers)
     config = load_station(directory)
     upgrade(config.database_url)
     return tuple(written)
+
+
+def welcome_admin(directory: Path, person: str) -> Welcome | None:
+    """Add the first admin, who adds all others; None where there are people already.
+
+    Raises:
+        ConfigError: The id is none.
+        ServiceError: The database can't be written.
+    """
+    config = load_station(directory)
+    with open_records(config.database_url, config.station.id) as records:
+        return None if records.people() else first_admin(records, person)
 
 
 def _folders(directory: Path) -> tuple[Path, ...]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from station.model import LineView, ScanReply
+from station.person import Person
 
 
 class LineControl(Protocol):
@@ -22,16 +23,19 @@ class LineControl(Protocol):
         """Return the line as soon as its version is above `version`, or as it is after `timeout` seconds."""
         ...
 
-    def scan(self, code: str) -> ScanReply:
-        """Take a scan: a serial, a label, `SL-<name>` or a command such as `CMD-ACK`."""
+    def scan(self, code: str, person: Person | None = None) -> ScanReply:
+        """Take a scan: a serial, a label, `SL-<name>`, a badge, a command such as `CMD-ACK`.
+
+        `person` is who is signed in where it was scanned; without one it counts for whoever is present at the station.
+        """
         ...
 
-    def acknowledge(self, slot: str) -> ScanReply:
+    def acknowledge(self, slot: str, person: Person | None = None) -> ScanReply:
         """Take note that a person has seen the verdict of a slot."""
         ...
 
-    def act(self, slot: str, action: str) -> ScanReply:
-        """Do one of the actions a slot offers."""
+    def act(self, slot: str, action: str, person: Person | None = None, reason: str = "") -> ScanReply:
+        """Do one of the actions a slot offers, for a reason where it needs one (3 to 200 printable characters)."""
         ...
 
 

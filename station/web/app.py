@@ -5,32 +5,39 @@ import re
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
-from fastapi import APIRouter, FastAPI, Header, HTTPException, Request, Response
+from fastapi import APIRouter, FastAPI, Header, HTTPException, Query, Request, Response
 from fastapi import Path as InPath
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import FileResponse, HTMLResponse, JSONResponse, StreamingResponse
+from fastapi.responses import FileResponse, HTMLResponse, JSONResponse, RedirectResponse, StreamingResponse
 from fastapi.staticfiles import StaticFiles
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException as AnyHTTPException
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
-from station.errors import StationError
+from station.errors import ConfigError, Interlocked, StationError
 from station.model import LineView, ScanReply
-from station.web import Documents, Find, LineControl
+from station.people import NotAllowed, SignInRefused
+from station.web import LineControl
+from station.web.access import Access
 from station.web.feed import Feed, event_id, events
 from station.web.guard import Guard, refusal
+from station.web.language import COOKIE, ENGLISH, Languages
+from station.web.paper import Papers, Screen, as_sentence, signed_in
 from station.web.render import Renderer
+from station.web.session import Door, lock_routes, sign_in_routes, until_header
 
 STATIC = Path(__file__).parent / "static"
-LONGEST_SCAN = 128
+LONGEST_SCAN, LONGEST_REASON = 128, 200
+LANGUAGE_SECONDS = 365 * 86_400
+"""How long a browser keeps the language that its reader chose."""
 OWN_NAMES = ("127.0.0.1", "localhost", "[::1]")
 
 _PRINTABLE = re.compile(r"[\x20-\x7e]*")
 SlotName = Annotated[str, InPath(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,15}$")]
-Serial = Annotated[str, InPath(pattern=r"^[A-Z0-9-]{4,25}$")]
 
 
 class Scan(BaseModel):
@@ -45,30 +52,50 @@ class Action(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True)
     action: str
+    reason: Annotated[str, Field(max_length=LONGEST_REASON)] = ""
 
 
 def create_app(
-    line: LineControl, *, title: str, documents: Documents | None = None, names: Sequence[str] = ()
+    line: LineControl,
+    *,
+    title: str,
+    door: Door,
+    names: Sequence[str] = (),
+    language: str = ENGLISH,
+    screens: Sequence[Screen] = (),
 ) -> FastAPI:
     """Return the operator page of a line.
 
     Args:
         line: The line to show and to act on.
         title: Name of the station, shown on the page.
-        documents: Where passports and labels come from; without it there are none.
+        door: Who comes and goes; without a person there is only what hangs above the line.
         names: Host names under which the page may be opened, besides this computer's own.
+        language: What pages speak to a browser that has not chosen.
+        screens: Pages beside the operator's.
     """
+    papers = Papers(title, Languages(language))
     boot = str(time.time_ns() // 1_000_000)
     feed = Feed(line)
     app = FastAPI(title=title, docs_url=None, redoc_url=None, openapi_url=None, lifespan=_following(feed))
     app.state.feed = feed
+    app.add_middleware(
+        Access,
+        person=door.person,
+        say=lambda request, text: papers.language(request).say(text),
+        refused=door.sessions.refused,
+    )
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=[*OWN_NAMES, *names], www_redirect=False)
     app.add_middleware(Guard)
-    app.include_router(_page_routes(line, feed, Renderer(title, boot), boot))
-    app.include_router(_line_routes(line), prefix="/api")
-    app.include_router(_document_routes(documents or Documents()), prefix="/api")
+    app.include_router(_page_routes(line, feed, papers, boot))
+    app.include_router(_language_routes(papers))
+    app.include_router(lock_routes(door, papers))
+    app.include_router(sign_in_routes(door, papers))
+    app.include_router(_line_routes(line, papers), prefix="/api")
+    for screen in screens:
+        app.include_router(screen(papers))
     app.mount("/static", StaticFiles(directory=STATIC))
-    _answer_errors(app)
+    _answer_errors(app, papers, door)
     return app
 
 
@@ -97,13 +124,14 @@ def _following(feed: Feed) -> Callable[[FastAPI], AbstractAsyncContextManager[No
     return lifespan
 
 
-def _page_routes(line: LineControl, feed: Feed, renderer: Renderer, boot: str) -> APIRouter:
+def _page_routes(line: LineControl, feed: Feed, papers: Papers, boot: str) -> APIRouter:
     routes = APIRouter()
+    renderers = {one.code: Renderer(papers, one) for one in papers.languages.all}
 
     @routes.get("/", response_class=HTMLResponse)
-    def page() -> str:
+    def page(request: Request) -> str:
         view = line.view()
-        return renderer.page(view, event_id(boot, view))
+        return renderers[papers.language(request).code].page(view, event_id(boot, view))
 
     @routes.get("/favicon.ico")
     def icon() -> FileResponse:
@@ -111,10 +139,10 @@ def _page_routes(line: LineControl, feed: Feed, renderer: Renderer, boot: str) -
         return FileResponse(STATIC / "favicon.svg")
 
     @routes.get("/events")
-    async def stream(after: str = "", last_event_id: Annotated[str, Header()] = "") -> Response:
+    async def stream(request: Request, after: str = "", last_event_id: Annotated[str, Header()] = "") -> Response:
         if feed.full:
             raise HTTPException(503, "Too many pages are open on this station. Close one.")
-        content = events(feed, renderer, boot, last_event_id or after)
+        content = events(feed, renderers[papers.language(request).code], boot, last_event_id or after)
         return StreamingResponse(content, media_type="text/event-stream")
 
     @routes.get("/healthz")
@@ -126,73 +154,84 @@ def _page_routes(line: LineControl, feed: Feed, renderer: Renderer, boot: str) -
     return routes
 
 
-def _line_routes(line: LineControl) -> APIRouter:
+def _language_routes(papers: Papers) -> APIRouter:
     routes = APIRouter()
+
+    @routes.get("/language/{code}")
+    def choose(code: str, back: Annotated[str, Query(pattern=r"^/[A-Za-z0-9/_.-]{0,100}$")] = "/") -> Response:
+        """Remember the reader's language in the browser, and go back to the page, never to another host."""
+        if code not in papers.languages or back.startswith("//"):
+            raise HTTPException(404, "There is no such language.")
+        answer = RedirectResponse(back, status_code=303)
+        answer.set_cookie(COOKIE, code, max_age=LANGUAGE_SECONDS, httponly=True, samesite="strict")
+        return answer
+
+    return routes
+
+
+def _line_routes(line: LineControl, papers: Papers) -> APIRouter:
+    routes = APIRouter()
+
+    def spoken(request: Request, reply: ScanReply) -> ScanReply:
+        return replace(reply, sentence=papers.language(request).say(reply.sentence))
 
     @routes.get("/line")
     def state() -> LineView:
         return line.view()
 
     @routes.post("/scan")
-    def scan(body: Scan) -> ScanReply:
+    def scan(body: Scan, request: Request) -> ScanReply:
         if reason := why_not_a_scan(body.code):
             raise HTTPException(422, reason)
-        return line.scan(body.code.strip())
+        return spoken(request, line.scan(body.code.strip(), signed_in(request)))
 
     @routes.post("/slots/{slot}/acknowledge")
-    def acknowledge(slot: SlotName) -> ScanReply:
-        return line.acknowledge(slot)
+    def acknowledge(slot: SlotName, request: Request) -> ScanReply:
+        return spoken(request, line.acknowledge(slot, signed_in(request)))
 
     @routes.post("/slots/{slot}/act")
-    def act(slot: SlotName, body: Action) -> ScanReply:
+    def act(slot: SlotName, body: Action, request: Request) -> ScanReply:
         offered = {view.name: view.actions for view in line.view().slots}
         if body.action not in offered.get(slot, ()):
             raise HTTPException(409, f"Slot {slot} does not offer that now.")
-        return line.act(slot, body.action)
+        return spoken(request, line.act(slot, body.action, signed_in(request), body.reason))
 
     return routes
 
 
-def _document_routes(documents: Documents) -> APIRouter:
-    routes = APIRouter()
+def _answer_errors(app: FastAPI, papers: Papers, door: Door) -> None:
+    """Answer every refusal with one sentence in the form of a scan's reply, in the language of whoever asked."""
 
-    @routes.get("/passports/{serial}.pdf")
-    def passport_pdf(serial: Serial) -> Response:
-        return _document(documents.passport_pdf, serial, "application/pdf", "pdf")
-
-    @routes.get("/passports/{serial}.json")
-    def passport_json(serial: Serial) -> Response:
-        return _document(documents.passport_json, serial, "application/json", "json")
-
-    @routes.get("/labels/{serial}")
-    def label(serial: Serial) -> Response:
-        return _document(documents.label, serial, documents.label_type, "")
-
-    return routes
-
-
-def _document(find: Find, serial: str, media_type: str, ending: str) -> Response:
-    content = find(serial)
-    if content is None:
-        raise HTTPException(404, f"There is no such document of unit {serial}.")
-    named = {"Content-Disposition": f'inline; filename="{serial}.{ending}"'} if ending else {}
-    return Response(content, media_type=media_type, headers=named)
-
-
-def _answer_errors(app: FastAPI) -> None:
-    """Answer every refusal with one sentence in the form of a scan's reply."""
+    def said(request: Request, error: StationError) -> str:
+        return papers.language(request).say(as_sentence(error))
 
     @app.exception_handler(AnyHTTPException)
     def refused(request: Request, error: AnyHTTPException) -> JSONResponse:
-        del request
-        return refusal(error.status_code, str(error.detail))
+        answer = refusal(error.status_code, papers.language(request).say(str(error.detail)))
+        answer.headers.update(error.headers or {})
+        return answer
 
     @app.exception_handler(RequestValidationError)
     def malformed(request: Request, error: RequestValidationError) -> JSONResponse:
-        del request, error
-        return refusal(422, "The request is not of the form this address takes.")
+        del error
+        return refusal(422, papers.language(request).say("The request is not of the form this address takes."))
+
+    @app.exception_handler(SignInRefused)
+    def locked(request: Request, error: SignInRefused) -> JSONResponse:
+        answer = refusal(429 if error.until else 401, said(request, error))
+        answer.headers.update(until_header(error.until) if error.until else {})
+        return answer
+
+    @app.exception_handler(NotAllowed)
+    def not_allowed(request: Request, error: NotAllowed) -> JSONResponse:
+        door.refused(request, error.message)
+        return refusal(403, said(request, error))
+
+    @app.exception_handler(ConfigError)
+    @app.exception_handler(Interlocked)
+    def in_the_way(request: Request, error: StationError) -> JSONResponse:
+        return refusal(409, said(request, error))
 
     @app.exception_handler(StationError)
     def failed(request: Request, error: StationError) -> JSONResponse:
-        del request
-        return refusal(503, f"{error.message} {error.hint}")
+        return refusal(503, said(request, error))

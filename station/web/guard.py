@@ -9,6 +9,16 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 MOST_BYTES = 4096
 MOST_SECONDS = 5.0
+MORE: tuple[tuple[str, int], ...] = (
+    ("/api/results/", 4 * 1024 * 1024),
+    ("/api/orders/preview", 16 * 1024 * 1024),
+    ("/api/v1/recall", 1024 * 1024),
+    ("/recall", 1024 * 1024),
+)
+"""Addresses that take larger bodies, by their beginning, and how large."""
+MORE_SECONDS = 60.0
+MOST_LARGE = 4
+"""How many bodies are received at a time for one of them: nobody is known yet, and each is held in memory."""
 
 HEADERS = {
     "Content-Security-Policy": "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
@@ -27,6 +37,7 @@ class Guard:
     def __init__(self, app: ASGIApp) -> None:
         """Guard an application."""
         self._app = app
+        self._large = {start: asyncio.Semaphore(MOST_LARGE) for start, _ in MORE}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Refuse what is too big, too slow or from elsewhere; pass on the rest."""
@@ -48,17 +59,19 @@ class Guard:
         if not from_our_own_page(Headers(scope=scope)):
             await refusal(403, "A page from elsewhere may not act on this station.")(scope, receive, send)
             return
-        try:
-            body = await asyncio.wait_for(_read(receive), MOST_SECONDS)
-        except TimeoutError:
-            await refusal(408, "The request took too long.")(scope, receive, send)
-            return
-        if body is None:
-            return
-        if len(body) > MOST_BYTES:
-            await refusal(413, f"The request is longer than {MOST_BYTES} bytes.")(scope, receive, send)
-            return
-        await self._app(scope, _replay(body, receive), send)
+        start, most = _bounds(scope["path"])
+        large = self._large.get(start)
+        if large is None:
+            found = await _received(receive, most, MOST_SECONDS)
+        elif large.locked():
+            found = refusal(503, "Other files are being received. Send it again in a minute.")
+        else:
+            async with large:  # until the body is here; answers may take long
+                found = await _received(receive, most, MORE_SECONDS)
+        if isinstance(found, bytes):
+            await self._app(scope, _replay(found, receive), send)
+        elif found is not None:
+            await found(scope, receive, send)
 
 
 def refusal(status: int, sentence: str) -> JSONResponse:
@@ -74,17 +87,32 @@ def from_our_own_page(headers: Headers) -> bool:
     return origin is None or urlsplit(origin).netloc == headers.get("host")
 
 
-async def _read(receive: Receive) -> bytes | None:
+def _bounds(path: str) -> tuple[str, int]:
+    """Return how an address begins that takes larger bodies, nothing for others, and how many bytes a body may have."""
+    return next(((start, most) for start, most in MORE if path.startswith(start)), ("", MOST_BYTES))
+
+
+async def _received(receive: Receive, most: int, seconds: float) -> bytes | JSONResponse | None:
+    """Return the body, or why it is refused; None if the client went away in the middle."""
+    try:
+        body = await asyncio.wait_for(_read(receive, most), seconds)
+    except TimeoutError:
+        return refusal(408, "The request took too long.")
+    too_long = body is not None and len(body) > most
+    return refusal(413, f"The request is longer than {most} bytes.") if too_long else body
+
+
+async def _read(receive: Receive, most: int) -> bytes | None:
     """Return the body, or just more than the most we take of it; None if the client went away in the middle."""
-    body = b""
-    while len(body) <= MOST_BYTES:
+    body = bytearray()
+    while len(body) <= most:
         message = await receive()
         if message["type"] == "http.disconnect":
             return None
         body += message.get("body", b"")
         if not message.get("more_body", False):
             break
-    return body
+    return bytes(body)
 
 
 def _replay(body: bytes, receive: Receive) -> Receive:

@@ -22,14 +22,19 @@ SLOT_LOOKS = {
     SlotState.CONNECTING: Look("Connecting", "link", "busy"),
     SlotState.UNKNOWN_DEVICE: Look("Unknown device", "question", "warn"),
     SlotState.TWO_DEVICES: Look("Two devices", "two", "warn"),
+    SlotState.WAITING_FOR_PERSON: Look("Sign in", "person", "ask"),
+    SlotState.BLOCKED: Look("Blocked", "hold", "warn"),
     SlotState.WAITING_FOR_SERIAL: Look("Scan serial", "scan", "ask"),
+    SlotState.WAITING_FOR_SCAN: Look("Scan component", "part", "ask"),
     SlotState.RUNNING: Look("Running", "run", "busy"),
+    SlotState.WAITING_FOR_NUMBER: Look("Scan number", "scan", "ask"),
     SlotState.WAITING_FOR_LABEL: Look("Scan label", "label", "ask"),
     SlotState.PASS: Look("PASS", "pass", "pass"),
     SlotState.FAIL: Look("FAIL", "fail", "fail"),
     SlotState.ERROR: Look("ERROR", "error", "error"),
     SlotState.ABORTED: Look("ABORTED", "aborted", "aborted"),
     SlotState.ALREADY_RELEASED: Look("Already released", "released", "warn"),
+    SlotState.CAME_BACK: Look("Came back", "released", "warn"),
 }
 
 STEP_LOOKS = {
@@ -45,13 +50,31 @@ STEP_LOOKS = {
 URGENCY = (SlotState.FAIL, SlotState.ERROR, SlotState.ABORTED, SlotState.PASS)
 """States that fill the verdict band, the most urgent first."""
 
-UNDER_WAY = (SlotState.RUNNING, SlotState.WAITING_FOR_LABEL)
+UNDER_WAY = (SlotState.RUNNING, SlotState.WAITING_FOR_SCAN, SlotState.WAITING_FOR_LABEL)
 """States in which a run's time goes on."""
 
 LEAVING = (SlotState.PASS, SlotState.ALREADY_RELEASED, SlotState.FAIL, SlotState.ERROR, SlotState.ABORTED)
 """States in which the station is done with what is plugged."""
 
-ACTIONS = {"verify": "Verify", "reprint": "Reprint", "rework": "Rework"}
+ACTIONS = {
+    "continue": "Go on",
+    "verify": "Verify",
+    "reprint": "Reprint",
+    "rework": "Rework",
+    "take-back": "Take back",
+    "decommission": "Decommission",
+    "scrap": "Scrap",
+}
+"""What a slot may offer, as its buttons say it."""
+
+ASKED = (
+    (SlotState.WAITING_FOR_PERSON, "Scan your badge."),
+    (SlotState.WAITING_FOR_LABEL, "Scan the printed label."),
+    (SlotState.WAITING_FOR_SCAN, "Scan the component."),
+    (SlotState.WAITING_FOR_SERIAL, "Scan the serial number."),
+    (SlotState.WAITING_FOR_NUMBER, "Scan or type the number of its return."),
+)
+"""What a slot in a state waits for, the longest way down the line first."""
 
 
 @dataclass(frozen=True)
@@ -71,10 +94,11 @@ def verdicts(view: LineView) -> tuple[SlotView, ...]:
 def prompt(view: LineView) -> Prompt:
     """Return what the operator does next, by what waits the longest way down the line."""
     states = {state: [slot.name for slot in view.slots if slot.state is state] for state in SlotState}
-    if found := states[SlotState.WAITING_FOR_LABEL]:
-        return Prompt(found[0], "Scan the printed label.")
-    if found := states[SlotState.WAITING_FOR_SERIAL]:
-        return Prompt(found[0], "Scan the serial number.")
+    for state, sentence in ASKED:
+        if found := states[state]:
+            return Prompt(found[0], sentence)
+    if found := [slot.name for slot in view.slots if slot.actions and slot.state is not SlotState.ALREADY_RELEASED]:
+        return Prompt(found[0], "Decide what is done with the unit.")
     if found := [slot.name for slot in verdicts(view) if slot.state is not SlotState.PASS]:
         return Prompt(found[0], "Press Seen, then unplug the unit.")
     if found := [slot.name for slot in view.slots if slot.state in LEAVING]:
@@ -85,8 +109,8 @@ def prompt(view: LineView) -> Prompt:
 
 
 def summary(view: LineView) -> LineView:
-    """Return the line without its slots and version: what the head of the page shows."""
-    return replace(view, slots=(), version=0)
+    """Return the line without its slots, version and scans: what the head of the page shows."""
+    return replace(view, slots=(), version=0, echo=None, echoes=0)
 
 
 def elapsed(slot: SlotView, now: datetime) -> float:

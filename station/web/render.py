@@ -1,33 +1,32 @@
-"""The page and its pieces as HTML, from the templates in `templates/pages`."""
+"""The operator's page and its pieces as HTML, in one language, from the templates in `templates/pages`."""
 
-from pathlib import Path
 from types import MappingProxyType
-
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from station.clock import utc_now
 from station.model import LineView
+from station.version import software_version
 from station.web import look
-
-TEMPLATES = Path(__file__).resolve().parents[2] / "templates" / "pages"
+from station.web.language import Language
+from station.web.paper import Papers, templates
 
 
 class Renderer:
     """Draws a line; every text from outside is escaped by the templates."""
 
-    def __init__(self, title: str, boot: str) -> None:
-        """Draw for one station and one start of the daemon (`boot`)."""
-        self._title = title
-        self._boot = boot
-        self._pages = Environment(
-            loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True
-        )
-        self._pages.globals["look"] = look
+    def __init__(self, papers: Papers, language: Language) -> None:
+        """Draw for one station and readers of one language."""
+        self._title = papers.title
+        self._language = language
+        self._pages = templates(language)
+        self._pages.globals.update(look=look, languages=papers.languages.all, here="/")
         self._pages.globals["SLOT_LOOKS"] = MappingProxyType(look.SLOT_LOOKS)
 
     def shape(self, view: LineView) -> str:
-        """Name what a page must be drawn anew for: another start of the daemon, or other slots."""
-        return "|".join([self._boot, *(slot.name for slot in view.slots)])
+        """Name what a page must be drawn anew for: other software, another title or language, or other slots.
+
+        Not for another start of the daemon, as a browser that loads while the station dies shows its own page for good.
+        """
+        return "|".join([software_version(), self._title, self._language.code, *(slot.name for slot in view.slots)])
 
     def page(self, view: LineView, event_id: str) -> str:
         """Return the whole page."""
@@ -38,7 +37,8 @@ class Renderer:
     def pieces(self, view: LineView) -> dict[str, object]:
         """Split a line into the values its pieces are drawn from; equal values draw equal pieces."""
         tiles: dict[str, object] = {f"slot-{index}": slot for index, slot in enumerate(view.slots)}
-        return {**tiles, "band": look.verdicts(view), "head": look.summary(view), "prompt": look.prompt(view)}
+        told = {"head": look.summary(view), "prompt": look.prompt(view), "echo": (view.echo, view.echoes)}
+        return {**tiles, "band": look.verdicts(view), **told}
 
     def piece(self, name: str, value: object) -> str:
         """Return one piece of the page."""

@@ -2,8 +2,8 @@
 
 import atexit
 import json
+import os
 import shutil
-import subprocess
 import sys
 import tempfile
 import time
@@ -13,10 +13,12 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from fixtures import warm
+from fixtures.approval import approved_bundle
 from fixtures.charger.options import Options
 from fixtures.charger.process import SimulatedCharger
 from fixtures.demo.operator import Crew
-from fixtures.demo.place import Addresses, Place, free_ports, prepare
+from fixtures.demo.place import Addresses, Place, acting, free_ports, prepare
 from fixtures.demo.world import World
 
 BIN = Path(sys.executable).parent
@@ -38,30 +40,34 @@ class Ran:
         return json.loads(self.out)
 
 
-def run(*command: str | Path, timeout: float = 60.0) -> Ran:
-    """Run one of the product's commands as a process of its own."""
+def run(*command: str | Path, timeout: float = 60.0, who: str = "lead-1") -> Ran:
+    """Run one of the product's commands as a process of its own, for somebody who works at the station of its --dir."""
     words = [str(word) for word in command]
-    done = subprocess.run(
-        [str(BIN / words[0]), *words[1:]], capture_output=True, text=True, timeout=timeout, check=False
-    )
+    people = Path(words[words.index("--dir") + 1]).parent / "people" if "--dir" in words[:-1] else Path("people")
+    done = warm.run([str(BIN / words[0]), *words[1:]], timeout=timeout, env=os.environ | acting(people, who))
     return Ran(done.returncode, done.stdout, done.stderr)
 
 
 @cache
-def _master() -> tuple[Place, Addresses]:
-    """Make one complete station directory; every other one is a copy of it."""
+def _master(cpms_uri: str, factory: int, quantity: int) -> tuple[Place, Addresses]:
+    """Make one complete station directory for each CPMS and order; every other one is a copy of it."""
+    del factory  # each has a CPMS of its own
     folder = Path(tempfile.mkdtemp(prefix="station-master-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    place = Place(folder, 4, firmware_bytes=16 * 1024)
+    place = Place(folder, 4, cpms_uri=cpms_uri, firmware_bytes=16 * 1024)
     addresses = free_ports()
-    prepare(place, addresses, QUANTITY)
+    prepare(place, addresses, quantity)
     return place, addresses
 
 
-def copied(directory: Path) -> tuple[Place, Addresses]:
-    """Return a station directory of the caller's own below `directory`, with addresses of its own."""
-    master, old = _master()
-    place, new = replace(master, directory=directory), free_ports()
+def copied(directory: Path, cpms_uri: str = "", factory: int = 1, quantity: int = QUANTITY) -> tuple[Place, Addresses]:
+    """Return a station directory of the caller's own below `directory`, with addresses of its own.
+
+    The CPMS keeps its address: it stands in the ship environment, which the work order pins. So lines that run at the
+    same time are of different factories.
+    """
+    master, old = _master(cpms_uri, factory, quantity)
+    place, new = replace(master, directory=directory), replace(free_ports(), cpms=old.cpms)
     shutil.copytree(master.directory, directory, symlinks=True, dirs_exist_ok=True)
     for name in ("station/station.toml", "station/softhsm2.conf", "hosts"):
         text = (directory / name).read_text().replace(str(master.directory), str(directory))
@@ -73,10 +79,23 @@ def copied(directory: Path) -> tuple[Place, Addresses]:
 
 def alone(directory: Path) -> Path:
     """Return a station directory whose printer and CPMS are folders, so that nothing else need run."""
-    place, addresses = copied(directory)
+    place, addresses = copied(directory, "file:cpms")
     edit(place.station / "station.toml", f"tcp://127.0.0.1:{addresses.printer}", "file:labels")
-    edit(place.station / "station.toml", f"staging+http://127.0.0.1:{addresses.cpms}", "file:cpms")
     return place.station
+
+
+def register_with(line: Path, uri: str) -> None:
+    """Give a station of `alone` another CPMS: its address is part of what is built, so there is a new order for it."""
+    edit(line / "catalog/environments/field.toml", "file:cpms", uri)
+    made = run("station", "order", "create", "WO-2", "--dir", line, "--bundle", next_bundle(line), "--quantity", "1",
+               "--prefix", "AC22-", "--first", "500")  # fmt: skip
+    assert made.code == 0, made.err
+    edit(line / "station.toml", 'order = "WO-1001"', 'order = "WO-2"')
+
+
+def next_bundle(line: Path) -> str:
+    """Freeze the drafts of a station as they are now, have them approved, and return the bundle's name."""
+    return approved_bundle(line / "catalog", line.parent / "people", "ac22-eu").name
 
 
 def edit(path: Path, old: str, new: str) -> None:

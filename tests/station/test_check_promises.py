@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 
 from fixtures.firmware import Recipe, build_release
-from tests.station.cli_world import Ran, alone, edit, run
+from tests.station.cli_world import Ran, alone, edit, next_bundle, register_with, run
 
 IMAGE = "catalog/firmware/ac22-1.4.0/ac22-1.4.0.bin"
 PROMISES = {
-    "station.database", "line.order", "station.catalog", "pki.directory", "printer.uri", "cpms.uri", "station.ports",
-    "clock", "disk",
+    "station.database", "line.order", "station.catalog", "pki.directory", "printer.uri",
+    "environment.ca", "environment.cpms", "results", "station.ports", "clock", "disk",
 }  # fmt: skip
 
 
@@ -52,26 +52,26 @@ def spoil(line: Path, offset: int) -> None:
     (line / IMAGE).write_bytes(content)
 
 
+BUNDLE = "catalog/bundles/ac22-eu-r1"
+TOKEN = 'token = ""                       # name'
 BROKEN: dict[str, tuple[Callable[[Path], object], str, str]] = {
+    "testers' token that is missing": (
+        lambda line: edit(line / "station.toml", TOKEN, 'token = "of-testers"  # name'), "results", "of-testers"
+    ),
     "flipped bit in the image": (lambda line: spoil(line, 5000), "station.catalog", "ac22-1.4.0.bin"),
-    "truncated image": (lambda line: os.truncate(line / IMAGE, 9000), "station.catalog", "9000 bytes"),
+    "truncated image": (lambda line: os.truncate(line / IMAGE, 9000), "station.catalog", "ac22-1.4.0.bin"),
     "missing image": (lambda line: (line / IMAGE).unlink(), "station.catalog", "ac22-1.4.0.bin"),
-    "typo in the recipe": (
-        lambda line: edit(line / "catalog/recipes/ac22-eu.toml", 'use = "seal"', 'use = "sael"'),
+    "edited bundle": (
+        lambda line: edit(line / BUNDLE / "bundle.json", "csms.ship.example", "csms.evil.example"),
         "line.order",
-        "did you mean 'seal'",
+        "was edited after it was approved",
     ),
-    "changed recipe": (
-        lambda line: edit(line / "catalog/recipes/ac22-eu.toml", "retries = 3", "retries = 2"),
-        "line.order",
-        "made for another content of recipe ac22-eu",
+    "unapproved bundle": (
+        lambda line: (line / BUNDLE / "approver-line-lead.sig").unlink(), "line.order", "0 of 1 approvals"
     ),
-    "changed environment": (
-        lambda line: edit(line / "catalog/environments/field.toml", "csms.ship.example", "csms.evil.example"),
-        "line.order",
-        "made for another content",
-    ),
-    "no such catalogue": (lambda line: shutil.rmtree(line / "catalog"), "line.order", "ac22-eu.toml"),
+    "bundle that is gone": (lambda line: shutil.rmtree(line / BUNDLE), "line.order", "ac22-eu-r1/bundle.json"),
+    "no approvers": (lambda line: (line / "approvers").unlink(), "line.order", "approvers"),
+    "no such catalogue": (lambda line: shutil.rmtree(line / "catalog"), "line.order", "ac22-eu-r1"),
     "no ports directory": (lambda line: (line.parent / "ports").rmdir(), "station.ports", "does not exist"),
     "unbound port": (
         lambda line: (line.parent / "ports" / "pci-0000:00:14.0-usb-0:1.9").symlink_to("/dev/null"),
@@ -81,7 +81,7 @@ BROKEN: dict[str, tuple[Callable[[Path], object], str, str]] = {
     "unknown printer": (
         lambda line: edit(line / "station.toml", "file:labels", "fax:123"), "printer.uri", "unknown scheme"
     ),
-    "unknown CPMS": (lambda line: edit(line / "station.toml", "file:cpms", "gopher:x"), "cpms.uri", "gopher"),
+    "unknown CPMS": (lambda line: register_with(line, "gopher:x"), "environment.cpms", "gopher"),
     "secret open to others": (lambda line: (line / "secrets/hsm-pin").chmod(0o644), "pki.directory", "hsm-pin"),
     "secret missing": (lambda line: (line / "secrets/hsm-pin").unlink(), "pki.directory", "hsm-pin"),
     "certificate missing": (
@@ -98,7 +98,7 @@ def test_broken_promise_is_named_by_its_key_path(line: Path, name: str) -> None:
     code, broken = checked(line)
     assert code == 2
     assert told in broken[key]
-    assert set(broken) <= {key, "station.catalog"}
+    assert set(broken) <= {key, "line.order", "station.catalog", "environment.ca", "environment.cpms"}
 
 
 def wrong_pin(line: Path) -> None:
@@ -128,13 +128,14 @@ def test_service_that_is_away_is_exit_code_3(line: Path, name: str) -> None:
     assert told in broken[key]
 
 
-@pytest.mark.parametrize("key", ["printer.uri", "cpms.uri"])
+@pytest.mark.parametrize("key", ["printer.uri", "environment.cpms"])
 def test_nobody_at_the_other_end_is_exit_code_3(line: Path, key: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    uris = {"printer.uri": ("file:labels", f"tcp://127.0.0.1:{port}"),
-            "cpms.uri": ("file:cpms", f"staging+http://127.0.0.1:{port}")}  # fmt: skip
-    edit(line / "station.toml", *uris[key])
+    if key == "printer.uri":
+        edit(line / "station.toml", "file:labels", f"tcp://127.0.0.1:{port}")
+    else:
+        register_with(line, f"staging+http://127.0.0.1:{port}")
     code, broken = checked(line)
     assert code == 3
     assert list(broken) == [key]
@@ -152,7 +153,9 @@ def test_wrong_pin_is_never_tried_a_second_time(line: Path) -> None:
         assert "0000000000000000" not in ran.out + ran.err
 
 
-@pytest.mark.parametrize("name", ["flipped bit in the image", "truncated image", "missing image", "changed recipe"])
+@pytest.mark.parametrize(
+    "name", ["flipped bit in the image", "truncated image", "missing image", "edited bundle", "unapproved bundle"]
+)
 def test_station_does_not_start_on_a_broken_catalogue(line: Path, name: str) -> None:
     """Bad input: one clear sentence before any device is touched."""
     spoiler, _, told = BROKEN[name]
@@ -171,7 +174,7 @@ def test_station_does_not_start_on_an_image_that_its_manifest_vouches_for(line: 
     folder = line / "catalog/firmware/ac22-1.4.0"
     shutil.rmtree(folder)
     build_release(folder, Recipe(4096, bad=bad))
-    made = run("station", "order", "create", "WO-2", "--dir", line, "--recipe", "ac22-eu", "--quantity", "1",
+    made = run("station", "order", "create", "WO-2", "--dir", line, "--bundle", next_bundle(line), "--quantity", "1",
                "--prefix", "AC22-", "--first", "500")  # fmt: skip
     assert made.code == 0, made.err
     edit(line / "station.toml", 'order = "WO-1001"', 'order = "WO-2"')

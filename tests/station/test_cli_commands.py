@@ -136,7 +136,7 @@ def order(line: Path, name: str, *more: str) -> tuple[int, str]:
 
 
 def test_order_made_again_is_the_same_order(line: Path) -> None:
-    same = ("--recipe", "ac22-eu", "--quantity", "20", "--customer", "Example Operator")
+    same = ("--bundle", "ac22-eu-r1", "--quantity", "20", "--customer", "Example Operator")
     assert order(line, "WO-1001", *same)[0] == 0
     assert len(run("station", "order", "list", "--dir", line, "--json").json) == 1
 
@@ -144,11 +144,13 @@ def test_order_made_again_is_the_same_order(line: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "more", "told"),
     [
-        ("WO-1001", ("--recipe", "ac22-eu", "--quantity", "19"), "exists already"),
-        ("WO-2", ("--recipe", "ac22-eu", "--quantity", "5", "--first", "18"), "belongs to work order WO-1001"),
-        ("WO-2", ("--recipe", "ac22-us", "--quantity", "5", "--first", "100"), "ac22-us.toml"),
-        ("WO-2", ("--recipe", "../../etc/x", "--quantity", "5", "--first", "100"), "recipe"),
-        ("WO-2\n", ("--recipe", "ac22-eu", "--quantity", "5", "--first", "100"), "name"),
+        ("WO-1001", ("--bundle", "ac22-eu-r1", "--quantity", "19"), "exists already"),
+        ("WO-2", ("--bundle", "ac22-eu-r1", "--quantity", "5", "--first", "18"), "belongs to work order WO-1001"),
+        ("WO-2", ("--bundle", "ac22-us-r1", "--quantity", "5", "--first", "100"), "ac22-us-r1/bundle.json"),
+        ("WO-2", ("--bundle", "../../etc/x", "--quantity", "5", "--first", "100"), "not the name of a bundle"),
+        ("WO-2", ("--quantity", "5", "--first", "100"), "one release bundle, or for one draft"),
+        ("WO-2", ("--draft", "ac22-eu", "--quantity", "5", "--first", "100"), "CAs are of production"),
+        ("WO-2\n", ("--bundle", "ac22-eu-r1", "--quantity", "5", "--first", "100"), "name"),
     ],
 )
 def test_wrong_order_is_refused_and_nothing_kept(line: Path, name: str, more: tuple[str, ...], told: str) -> None:

@@ -11,7 +11,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from station.config import load_station
-from tests.station.cli_world import alone, edit, run
+from tests.station.cli_world import alone, edit, register_with, run
 
 pytestmark = pytest.mark.timeout(120)
 SELF_SIGNED = (
@@ -34,7 +34,8 @@ def line(tmp_path: Path) -> Iterator[Path]:
     try:
         url = address(folder, process)
         (station / "cpms.pem").write_bytes((folder / "cert.pem").read_bytes())
-        edit(station / "station.toml", 'uri = "file:cpms"', f'uri = "staging+{url}?ca=cpms.pem"\nidentity = true')
+        register_with(station, f"staging+{url}?ca=cpms.pem")
+        edit(station / "station.toml", "[cpms]", "[cpms]\nidentity = true")
         yield station
     finally:
         process.kill()
@@ -62,7 +63,7 @@ def address(folder: Path, process: "subprocess.Popen[bytes]") -> str:
 def cpms_answer(line: Path) -> tuple[bool, str]:
     """Return what `station check` says of the CPMS."""
     found = run("station", "check", "--dir", line, "--json").json
-    (finding,) = [entry for entry in found if entry["what"] == "cpms.uri"]
+    (finding,) = [entry for entry in found if entry["what"] == "environment.cpms"]
     return finding["ok"], finding["detail"]
 
 

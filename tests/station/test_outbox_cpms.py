@@ -10,9 +10,9 @@ import pytest
 from fixtures.demo.world import World
 from station.config import load_station
 from station.records import RevokedCertificate, open_records
-from tests.station.cli_world import Operator, copied, eventually, run, unit_of
+from tests.station.cli_world import Operator, Ran, copied, eventually, run, unit_of
 
-pytestmark = pytest.mark.timeout(150)
+pytestmark = pytest.mark.timeout(300)
 
 
 @pytest.fixture(scope="module")
@@ -70,10 +70,12 @@ def tell_revoked(world: World, serial: str) -> None:
 
 
 def waits(operator: Operator, serial: str) -> None:
-    """See that the unit is released and its message waits, with an alarm that names CPMS and unit."""
-    shown = eventually(operator.line, lambda line: any("CPMS" in alarm for alarm in line["alarms"]))
-    assert any(serial in alarm for alarm in shown["alarms"])
-    assert shown["waiting_messages"] == 1
+    """See that the unit is released and its message waits alone, with an alarm that names CPMS and unit.
+
+    Its passport waits for its place in the log, which is signed soon.
+    """
+    eventually(operator.line, lambda line: any("CPMS" in said and serial in said for said in line["alarms"]))
+    eventually(operator.line, lambda line: line["waiting_messages"] == 1)
     assert state(operator.world, serial) == "released"
 
 
@@ -99,7 +101,7 @@ def test_lost_answer_makes_no_second_record(world: World, operator: Operator) ->
     serial = operator.to_label(2, "2")
     with fault(world, "lost-answer"):
         assert operator.finish("2")["state"] == "PASS"
-        waits(operator, serial)
+        eventually(operator.line, lambda line: any("CPMS" in alarm and serial in alarm for alarm in line["alarms"]))
         assert records_of(world, serial) == [1]
     arrives(operator, serial)
 
@@ -140,8 +142,49 @@ def test_altered_record_is_not_packable_and_says_which_field(world: World, opera
     with fault(world, "alters"):
         assert operator.finish("4")["state"] == "PASS"
         shown = eventually(operator.line, lambda line: line["alarms"])
-        assert any("firmware" in alarm and serial in alarm for alarm in shown["alarms"])
+        assert any("firmware" in alarm and serial in alarm for alarm in shown["alarms"]), shown["alarms"]
     assert state(world, serial) == "released"
+    stands_aside(world, serial)
+    told_apart(world, serial)
+    sent_on(operator, serial)
+
+
+def stands_aside(world: World, serial: str) -> None:
+    """See that the station tries no more: the record differs and is never overwritten."""
+    dead = eventually(lambda: outbox(world, "list", "--dead", "--json").json["messages"], lambda found: found)
+    assert [(row["unit"], row["kind"]) for row in dead] == [(serial, "cpms-register")]
+    assert "firmware" in dead[0]["error"]
+    early = outbox(world, "retry", dead[0]["id"], "--reason", "try once more", who="operator-1")
+    assert (early.code, "line-lead" in early.err) == (2, True), early.err
+
+
+def told_apart(world: World, serial: str) -> None:
+    """See that the comparison of both sides names the field, and nothing else of this order."""
+    found = outbox(world, "reconcile", "--order", "WO-1001", "--json")
+    assert (found.code, found.json["count"]) == (1, 1), found.err
+    (difference,) = found.json["differences"]
+    assert (difference["kind"], difference["serial"]) == ("differing", serial)
+    assert any("firmware" in detail for detail in difference["details"])
+    assert outbox(world, "reconcile", "--order", "WO-9").code == 2
+
+
+def sent_on(operator: Operator, serial: str) -> None:
+    """Have the CPMS team mend its record and the line lead send the message on, and see the unit packable."""
+    world = operator.world
+    with closing(sqlite3.connect(world.place.cpms / "cpms.sqlite", timeout=10)) as connection, connection:
+        connection.execute("DELETE FROM registration WHERE serial = ?", (serial,))
+    sent = outbox(world, "retry", "--all-dead", "--reason", "the CPMS team mended its record")
+    assert (sent.code, f"cpms-register of {serial}" in sent.out) == (0, True), sent.err
+    arrives(operator, serial)
+    kinds = {event["kind"]: event["who"] for event in unit_of(world, serial)["events"]}
+    assert kinds["message-retried"] == "lead-1"
+    agreed = outbox(world, "reconcile")
+    assert agreed.code == 0, agreed.out
+
+
+def outbox(world: World, *words: str, who: str = "lead-1") -> Ran:
+    """Run a command of the outbox."""
+    return run("station", "outbox", *words, "--dir", world.place.station, who=who)
 
 
 def test_cpms_away_before_the_ship_state_is_an_error_of_the_station(world: World, operator: Operator) -> None:
@@ -167,3 +210,19 @@ def test_cpms_is_told_of_what_an_officer_revokes(world: World, operator: Operato
     told = eventually(lambda: revocations_of(world, serial), lambda found: found)
     assert [why for _, why in told] == ["keyCompromise"]
     assert unit_of(world, serial)["passports"]
+
+
+def test_bug_with_one_message_holds_up_no_other_and_says_what_to_do(world: World, operator: Operator) -> None:
+    """F-K8: what the station can't even read waits with an alarm and its next step; the unit's others arrive."""
+    serial = operator.released(7, "4")
+    copy = "INSERT INTO outbox SELECT {} FROM outbox WHERE unit = ? AND kind = 'cpms-register'"
+    with closing(sqlite3.connect(world.place.station / "station.db")) as connection, connection:
+        columns = [row[1] for row in connection.execute("PRAGMA table_info(outbox)")]
+        last = connection.execute("SELECT max(sequence) FROM outbox").fetchone()[0]
+        broken = {"sequence": str(last + 1000), "kind": "'cpms-revoked'", "body": "x'7b'", "done_at": "NULL"}
+        connection.execute(copy.format(", ".join(broken.get(column, column) for column in columns)), (serial,))
+    shown = eventually(operator.line, lambda line: any("can't be read" in alarm for alarm in line["alarms"]))
+    assert [alarm for alarm in shown["alarms"] if "Call engineering." in alarm]
+    tell_revoked(world, serial)
+    eventually(lambda: revocations_of(world, serial), lambda found: found == [("0A1B", "keyCompromise")])
+    assert operator.line()["waiting_messages"] >= 1, "the broken one waits on"

@@ -68,6 +68,20 @@ def test_only_waiting_slot_takes_the_scan(world: World, operator: Operator) -> N
     assert (shown["state"], shown["sentence"]) == ("scan serial", answer["sentence"])
 
 
+def test_whoever_judges_units_does_not_answer_for_them(world: World, operator: Operator) -> None:
+    """F-K1: quality may look, acknowledge and verify; a serial is scanned by those who build."""
+    operator.plug(20, "1")
+    operator.until("1", "scan serial")
+    world.sign_in("qa-1")
+    try:
+        answer = operator.scan(world.place.serial(20))
+    finally:
+        world.sign_in("operator-1")
+    assert not answer["accepted"]
+    assert "does not build units. Let an operator scan." in answer["sentence"]
+    assert operator.slot("1")["state"] == "scan serial"
+
+
 def test_two_waiting_slots_ask_for_the_slot_and_the_selected_one_takes_it(world: World, operator: Operator) -> None:
     """No guess when two slots wait; the slot's own code decides, and labels find their slot by themselves."""
     for number, slot in ((2, "1"), (3, "2")):
@@ -124,5 +138,9 @@ def test_acknowledge_takes_the_only_verdict_and_asks_for_the_slot_of_two(operato
     assert operator.scan("CMD-ACK")["sentence"] == "Scan the slot first."
     operator.scan("SL-2")
     assert operator.scan("CMD-ACK")["slot"] == "2"
+    assert "scanned twice" in operator.scan("CMD-ACK")["sentence"], "a trembling hand sees one verdict only"
+    assert not operator.slot("1")["acknowledged"]
+    operator.scan("SL-1")
     assert operator.scan("CMD-ACK")["slot"] == "1"
+    operator.scan("SL-1")
     assert not operator.scan("CMD-ACK")["accepted"]

@@ -1,21 +1,16 @@
 """The page's API: what it takes, what it refuses and in which words."""
 
 import json
-from collections.abc import Iterator
+import socket
+from contextlib import ExitStack
 
 import httpx
 import pytest
 
 from station.errors import Service, ServiceError
 from station.model import SlotState
+from station.web.guard import MOST_LARGE
 from station.web.server import RunningServer
-
-
-@pytest.fixture
-def client(server: RunningServer) -> Iterator[httpx.Client]:
-    """A client that is no browser."""
-    with httpx.Client(base_url=f"http://localhost:{server.port}", timeout=15) as outside:
-        yield outside
 
 
 def test_page_carries_every_slot_and_escapes_what_it_shows(client: httpx.Client, line) -> None:
@@ -57,7 +52,7 @@ def test_scan_reaches_the_line_and_its_reply_comes_back(client: httpx.Client, li
         "slot": "B",
     }
     assert client.post("/api/scan", json={"code": " AC22-0001 "}).json()["accepted"]
-    assert line.scans == ["SL-B", "AC22-0001"]
+    assert (line.scans, line.people) == (["SL-B", "AC22-0001"], ["operator-1"] * 2)
 
 
 @pytest.mark.parametrize(
@@ -94,7 +89,7 @@ def test_big_bodies_are_cut_off(client: httpx.Client, line) -> None:
         {"origin": "null"},
         {"sec-fetch-site": "cross-site"},
         {"sec-fetch-site": "same-site", "origin": "own"},
-        {"origin": "http://localhost:9999"},
+        {"origin": "http://127.0.0.1:9999"},
     ],
 )
 def test_pages_from_elsewhere_may_not_act(client: httpx.Client, line, headers: dict[str, str]) -> None:
@@ -129,7 +124,7 @@ def test_acknowledge_and_act_only_as_offered(client: httpx.Client, line) -> None
     assert client.post("/api/slots/A/act", json={"action": "reprint"}).json()["accepted"]
     assert client.post("/api/slots/A/act", json={"action": "rework"}).status_code == 409
     assert client.post("/api/slots/B/act", json={"action": "reprint"}).status_code == 409
-    assert line.acts == [("A", "reprint")]
+    assert line.acts == [("A", "reprint", "operator-1", "")]
 
 
 @pytest.mark.parametrize("slot", ["%2e%2e", "a%0ab", "A" * 17, "-A"])
@@ -161,3 +156,15 @@ def test_links_that_would_run_something_are_not_offered(client: httpx.Client, li
     text = client.get("/").text
     assert "http://127.0.0.1:9000/" in text
     assert "javascript:" not in text
+
+
+def test_few_large_bodies_are_received_at_a_time(server: RunningServer) -> None:
+    """Bad input: people on the network who are not signed in fill no memory with files that never end."""
+    begun = b"POST /api/orders/preview?name=a.csv HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 9999\r\n\r\norder"
+    with ExitStack() as stack:
+        for _ in range(MOST_LARGE):
+            stack.enter_context(socket.create_connection((server.host, server.port), 5)).sendall(begun)
+        answers = []
+        while httpx.codes.SERVICE_UNAVAILABLE not in answers and len(answers) < 50:
+            answers.append(httpx.post(f"{server.url}api/orders/preview?name=b.csv", content=b"order").status_code)
+    assert answers[-1] == httpx.codes.SERVICE_UNAVAILABLE

@@ -4,10 +4,10 @@ import re
 from collections.abc import Callable
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from station.clock import utc_now
-from station.model import SlotState, StepView
+from station.model import ScanReply, SlotState, StepView
 from station.web.app import create_app
 from station.web.server import serve
 
@@ -43,6 +43,25 @@ def test_slow_keys_are_no_scan_and_the_same_code_counts_once(page: Page, line, s
     assert line.scans == ["SL-C"]
 
 
+def test_scans_reach_the_station_in_the_order_in_which_they_were_read(page: Page, line, scan: Scan) -> None:
+    """F-N2: the second waits for the first one's answer, however fast the scanner is."""
+    under_way: list[Route] = []
+
+    def hold_the_first(route: Route) -> None:
+        under_way.append(route)
+        if len(under_way) > 1:
+            route.continue_()
+
+    page.route("**/api/scan", hold_the_first)
+    for code in ("SL-1", "AC22-0001"):
+        scan(code)
+    page.wait_for_timeout(300)
+    assert len(under_way) == 1
+    under_way[0].continue_()
+    expect(page.locator("#echo.taken")).to_contain_text("AC22-0001 read")
+    assert line.scans == ["SL-1", "AC22-0001"]
+
+
 def test_control_characters_in_a_barcode_are_refused_with_a_reason(page: Page, line, scan: Scan) -> None:
     """BadBarcode: control characters arrive as Ctrl+letter."""
     scan("AC22\n0001")
@@ -56,6 +75,30 @@ def test_typing_by_hand(page: Page, line) -> None:
     page.keyboard.press("Enter")
     expect(page.locator("#echo")).to_contain_text("Slot D selected.")
     expect(page.get_by_label("By hand")).to_have_value("")
+
+
+def test_what_the_stations_own_scanner_read_is_answered_on_the_page(page: Page, line) -> None:
+    """The page that brought no scan shows its answer all the same, with sign, sound and slot; each one anew."""
+    line.change(echo=ScanReply(True, "Slot B selected.", "B"), echoes=1)
+    expect(page.locator("#echo.taken")).to_have_text("\u2713 Slot B selected.")
+    expect(page.locator('[data-slot="B"].selected')).to_be_visible()
+    page.evaluate("document.getElementById('echo').textContent = ''")
+    line.change(echo=ScanReply(True, "Slot B selected.", "B"), echoes=2)
+    expect(page.locator("#echo.taken")).to_have_text("\u2713 Slot B selected.")
+    line.change(echo=ScanReply(False, "No slot waits for a scan."), echoes=3)
+    expect(page.locator("#echo.refused")).to_have_text("\u2717 No slot waits for a scan.")
+    expect(page.locator("html")).to_have_attribute("data-sound", "refused")
+
+
+def test_an_answer_of_before_is_not_given_again(page: Page, line) -> None:
+    """Whoever opens the page does not hear what a scan before was answered."""
+    line.change(echo=ScanReply(True, "Slot B selected.", "B"), echoes=1)
+    expect(page.locator("#echo")).not_to_be_empty()
+    page.reload()
+    page.wait_for_selector("#beat time")
+    line.put("A", SlotState.CONNECTING)
+    expect(page.locator('[data-slot="A"] .tile-state')).to_contain_text("Connecting")
+    expect(page.locator("#echo")).to_be_empty()
 
 
 def test_refused_scan_says_why(page: Page, scan: Scan) -> None:
@@ -159,14 +202,14 @@ def test_a_silent_station_covers_the_verdict_and_comes_back(page: Page, line) ->
     expect(page.locator(".verdict-word")).to_have_text("FAIL")
 
 
-def test_a_restarted_station_gets_a_fresh_page(page: Page, line, server) -> None:
+def test_a_restarted_station_gets_a_fresh_page(page: Page, line, server, door) -> None:
     """The daemon comes back, perhaps with other slots: the page finds it by itself."""
     line.put("A", SlotState.PASS, serial="AC22-0001")
     expect(page.locator(".verdict-word")).to_have_text("PASS")
     server.stop()
     expect(page.locator("#stale")).to_be_visible(timeout=9000)
     line.change(slots=line.view().slots[1:3])
-    again = serve(create_app(line, title="Line 2"), server.host, server.port)
+    again = serve(create_app(line, title="Line 2", door=door), server.host, server.port)
     expect(page.locator("h1")).to_have_text("Line 2", timeout=30_000)
     expect(page.locator(".frame")).to_have_count(2)
     expect(page.locator(".verdict")).to_have_count(0)

@@ -33,24 +33,24 @@ def events(url: str, count: int, headers: dict[str, str] | None = None, timeout:
 
 
 def test_a_new_page_gets_everything_and_a_heartbeat(server) -> None:
-    """Four slots, band, head, prompt, and the sign of life."""
-    names = [event["event"] for event in events(server.url, 8)]
-    assert names == ["slot-0", "slot-1", "slot-2", "slot-3", "band", "head", "prompt", "beat"]
+    """Four slots, band, head, prompt, the echo of the last scan, and the sign of life."""
+    names = [event["event"] for event in events(server.url, 9)]
+    assert names == ["slot-0", "slot-1", "slot-2", "slot-3", "band", "head", "prompt", "echo", "beat"]
 
 
 def test_a_page_that_comes_back_gets_only_what_it_missed(server, line) -> None:
     """Resume by the last event id; after a change everything is sent again rather than guessed."""
-    last = events(server.url, 8)[-1]["id"]
+    last = events(server.url, 9)[-1]["id"]
     assert [event["event"] for event in events(server.url, 2, {"last-event-id": last})] == ["beat", "beat"]
     line.put("A", SlotState.RUNNING)
-    while events(server.url, 8)[-1]["id"] == last:
+    while events(server.url, 9)[-1]["id"] == last:
         continue  # the page's listener has not seen the change yet
-    assert len({event["event"] for event in events(server.url, 7, {"last-event-id": last})}) == 7
+    assert len({event["event"] for event in events(server.url, 8, {"last-event-id": last})}) == 8
 
 
 def test_only_what_changed_is_sent_and_ids_rise(server, line) -> None:
     """A change of one slot does not redraw the others."""
-    last = events(server.url, 8)[-1]["id"]
+    last = events(server.url, 9)[-1]["id"]
     with httpx.stream("GET", f"{server.url}events", headers={"last-event-id": last}, timeout=10) as answer:
         lines = answer.iter_lines()
         next(text for text in lines if text == "event: beat")
@@ -63,7 +63,7 @@ def test_only_what_changed_is_sent_and_ids_rise(server, line) -> None:
 
 def test_no_heartbeat_without_the_line(server, line) -> None:
     """The heart that beats is the line's, not the web server's: a stuck line makes pages go stale."""
-    events(server.url, 8)
+    events(server.url, 9)
     line.deaf.set()
     with pytest.raises(httpx.ReadTimeout), httpx.stream("GET", f"{server.url}events", timeout=3.5) as answer:
         for _ in answer.iter_lines():
@@ -75,9 +75,9 @@ def test_no_heartbeat_without_the_line(server, line) -> None:
     assert events(server.url, 1)
 
 
-def test_stop_ends_open_streams(line) -> None:
+def test_stop_ends_open_streams(line, door) -> None:
     """A page left open does not keep the daemon from stopping."""
-    running = serve(create_app(line, title="Line"), "127.0.0.1", 0)
+    running = serve(create_app(line, title="Line", door=door), "127.0.0.1", 0)
     with httpx.stream("GET", f"{running.url}events", timeout=10) as answer:
         lines = answer.iter_lines()
         next(lines)
@@ -127,10 +127,10 @@ def test_a_request_that_breaks_off_is_not_half_taken(server, line) -> None:
     assert line.scans == []
 
 
-def test_an_address_in_use_is_a_matter_of_configuration(server, line) -> None:
+def test_an_address_in_use_is_a_matter_of_configuration(server, line, door) -> None:
     """The reason and the key are named."""
     with pytest.raises(ConfigError, match=str(server.port)) as caught:
-        serve(create_app(line, title="Line"), "127.0.0.1", server.port)
+        serve(create_app(line, title="Line", door=door), "127.0.0.1", server.port)
     assert "web.port" in caught.value.hint
 
 
