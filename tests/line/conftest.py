@@ -10,8 +10,8 @@ import pytest
 
 from fixtures.charger.options import Options
 from fixtures.demo.operator import Crew, Job, Result
-from fixtures.demo.place import Place, free_ports, prepare
 from fixtures.demo.world import World
+from tests.station.cli_world import copied
 
 QUICK: dict[str, Any] = {"baud": 0, "boot_seconds": 0.2, "flash_seconds_per_kib": 0.0}
 
@@ -19,9 +19,7 @@ QUICK: dict[str, Any] = {"baud": 0, "boot_seconds": 0.2, "flash_seconds_per_kib"
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """Yield a running station with four slots."""
-    place = Place(tmp_path_factory.mktemp("line"), 4, firmware_bytes=16 * 1024)
-    addresses = free_ports()
-    prepare(place, addresses, 60)
+    place, addresses = copied(tmp_path_factory.mktemp("line"), factory=3, quantity=60)
     with World(place, addresses) as running:
         yield running
 

@@ -21,6 +21,9 @@ from cryptography.hazmat.primitives.serialization import (
 
 from fixtures.charger.process import read_state
 from fixtures.demo.world import World
+from fixtures.printer_picture import read_codes, scan_label
+from station.config import load_station
+from station.records import HoldKind, HoldScope, UnitState, open_records
 from tests.station.cli_world import Operator, copied, eventually, outcomes, run, unit_of
 
 pytestmark = pytest.mark.timeout(180)
@@ -97,20 +100,22 @@ def edit_memory(device: Path, change: dict[str, object]) -> None:
     (device / "nvm.json").write_text(json.dumps(memory))
 
 
-def test_released_unit_that_was_tampered_with_is_not_recognised(
-    world: World, operator: Operator, released: str
-) -> None:
-    """F-B7: a released unit that comes back unlocked is stopped, with the reason."""
-    device = world.place.charger(1)
-    edit_memory(device, {"locked": False})
-    try:
-        operator.plug(1, "1")
-        shown = operator.until("1", "already released", "FAIL", "ERROR")
-        operator.unplug("1")
-    finally:
-        edit_memory(device, {"locked": True})
+def test_released_unit_that_was_tampered_with_is_not_recognised(world: World, operator: Operator) -> None:
+    """F-B7, F-L5: a released unit that comes back unlocked is stopped with the reason, and may not be packed."""
+    serial = operator.released(9, "1")
+    operator.unplug("1")
+    edit_memory(world.place.charger(9), {"locked": False})
+    operator.plug(9, "1")
+    shown = operator.until("1", "already released", "FAIL", "ERROR")
     assert shown["state"] == "FAIL"
     assert "is not locked now" in shown["sentence"]
+    config = load_station(world.place.station)
+    with open_records(config.database_url, config.station.id) as records:
+        (hold,) = records.holds(HoldScope.UNIT, serial)
+        assert (hold.kind, hold.who, hold.reason) == (HoldKind.QUARANTINE, "station", shown["sentence"])
+        unit = records.unit(serial)
+        assert unit is not None
+        assert unit.state is UnitState.RELEASED
 
 
 def test_foreign_endpoint_is_refused(world: World, operator: Operator) -> None:
@@ -142,29 +147,63 @@ def test_reading_commands_work_beside_the_daemon(world: World, released: str) ->
     told = run("station", "unit", released, "--dir", world.place.station, "--verify")
     assert told.code == 0
     assert "signature is good" in told.err
-    for word in ("packable", "PASS", "ship certificate", "verified", "Registered with"):
+    for word in ("packable", "PASS", "ship certificate", "scanned", "Registered with"):
         assert word in told.out
     listed = run("station", "runs", "--unit", released, "--dir", world.place.station).out
     assert listed.count(released) == 1
 
 
-def test_silent_printer_stock_is_a_hint_and_then_one_living_label(world: World, operator: Operator) -> None:
-    """F-J2: out of labels mid-line; ERROR blames the station; after loading labels the unit is released."""
+def test_unit_waits_for_labels_to_be_loaded(world: World, operator: Operator) -> None:
+    """F-J2, F-J5: out of labels mid-line; the unit waits and says for what, and is released with its first label."""
     (world.place.labels / "fault").write_text("media-out")
     try:
         serial = operator.begin(4, "1")
-        shown = operator.until("1", "ERROR", "FAIL", "PASS", "scan label")
+        waiting = eventually(lambda: operator.slot("1"), lambda view: "out of labels" in str(view["steps"]))
     finally:
         (world.place.labels / "fault").write_text("")
-    assert shown["state"] == "ERROR"
-    assert "label" in shown["sentence"]
-    assert "label" in shown["hint"].lower()
-    operator.unplug("1")
-    operator.plug(4, "1")
+    assert "Load labels." in str(waiting["steps"])
     assert operator.finish("1")["state"] == "PASS"
     labels = unit_of(world, serial)["labels"]
-    assert [label["state"] for label in labels if label["state"] != "void"] == ["verified"]
-    assert outcomes(world, serial) == ["ERROR", "PASS"]
+    assert [(label["copy"], label["state"]) for label in labels] == [(1, "scanned")]
+    assert outcomes(world, serial) == ["PASS"]
+
+
+def test_label_of_a_released_unit_is_printed_again_on_the_page(world: World, released: str) -> None:
+    """F-J4: role and reason, the next copy with the same content; the old code is none, the new one is scanned back."""
+    wanted = {"unit": released, "label": "unit", "reason": "scratched in the packing"}
+    assert world.post("/api/labels/reprint", wanted).status_code == 403
+    world.sign_in("lead-1")
+    try:
+        picture = world.client.get(f"/labels/{released}/unit.png").content
+        answer = world.post("/api/labels/reprint", wanted).json()
+        states = [(row["copy"], row["state"]) for row in unit_of(world, released)["labels"]]
+        waits = run("station", "printer", "queue", "--dir", world.place.station, "--json").json
+        old, new = (world.post("/api/labels/scan", {**wanted, "code": f"SN:{released}{copy}"}) for copy in ("", ":2"))
+    finally:
+        world.sign_in()
+    assert read_codes(picture) == [f"SN:{released}"]
+    assert (answer["accepted"], states) == (True, [(1, "void"), (2, "printed")]), answer
+    assert [row["job_name"] for row in waits] == [f"{released} unit 2"]
+    assert (old.status_code, new.json()["accepted"]) == (409, True)
+    newest = max(world.place.labels.glob("[0-9]*.zpl")).read_bytes()
+    assert scan_label(newest) == [f"SN:{released}:2"]
+    eventually(lambda: unit_of(world, released)["unit"]["state"], lambda state: state == "packable")
+
+
+def test_printer_is_asked_without_a_label(world: World) -> None:
+    """F-J5: ready or not, by exit code and in words; nothing comes out."""
+    before = len(list(world.place.labels.glob("[0-9]*.zpl")))
+    well = run("station", "printer", "check", "--dir", world.place.station)
+    (world.place.labels / "fault").write_text("head-open")
+    try:
+        sick = run("station", "printer", "list", "--dir", world.place.station, "--json").json[0]
+        checked = run("station", "printer", "check", "--dir", world.place.station)
+    finally:
+        (world.place.labels / "fault").write_text("")
+    assert (well.code, checked.code) == (0, 3)
+    assert (sick["ready"], sick["hint"]) == (False, "Close the print head.")
+    assert "print head open" in checked.out
+    assert len(list(world.place.labels.glob("[0-9]*.zpl"))) == before
 
 
 def secrets_of(device: Path) -> list[bytes]:
@@ -232,7 +271,7 @@ def test_token_that_goes_away_stops_the_unit_and_comes_back(world: World, operat
     new = {path for path in world.place.station.rglob("*") if "tokens" not in path.parts} - before
     assert shown["state"] == "ERROR"
     assert "token 'factory'" in shown["sentence"]
-    assert f"Line stopped: {shown['sentence']}" in operator.line()["alarms"]
+    assert f"Line stopped: {shown['sentence']} {shown['hint']}" in operator.line()["alarms"]
     assert not [path for path in new if path.is_file() and b"PRIVATE KEY" in path.read_bytes()]
     operator.unplug("3")
     operator.plug(8, "3")
@@ -256,7 +295,7 @@ def small_disk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 def cramped(tmp_path_factory: pytest.TempPathFactory, small_disk: Path) -> Iterator[World]:
     """Yield a running line whose station directory lies on the small disk; printer, CPMS and chargers do not."""
     directory = tmp_path_factory.mktemp("cramped")
-    place, addresses = copied(directory)
+    place, addresses = copied(directory, factory=2)
     shutil.move(directory / "station", small_disk / "station")
     (directory / "station").symlink_to(small_disk / "station")
     (small_disk / "ports").symlink_to(directory / "ports")

@@ -32,9 +32,11 @@ def faults() -> list[str]:
 
 @pytest.fixture
 def page(browser: Browser, world: World, faults: list[str]) -> Iterator[Page]:
-    """The operator page, open and connected; any fault fails the test."""
+    """The operator page, open and connected, the operator signed in; any fault fails the test."""
     context = browser.new_context(viewport={"width": 1280, "height": 800})
     watch(context, world.url, faults)
+    session = next(cookie for cookie in world.client.cookies.jar if cookie.value)
+    context.add_cookies([{"name": session.name, "value": str(session.value), "url": world.url}])
     page = context.new_page()
     page.set_default_timeout(15_000)
     page.goto(world.url)
@@ -46,7 +48,7 @@ def page(browser: Browser, world: World, faults: list[str]) -> Iterator[Page]:
 
 def watch(context: BrowserContext, home: str, faults: list[str]) -> None:
     """Note every request that leaves the station, every console error and every script that fails."""
-    inside = (home, "chrome-extension://")  # the browser shows a PDF with a page of its own
+    inside = (home, "chrome-extension://", "chrome://resources/")  # the browser shows a PDF with a page of its own
     context.on("request", lambda request: None if request.url.startswith(inside) else faults.append(request.url))
     context.on("console", lambda message: faults.append(message.text) if message.type == "error" else None)
     context.on("weberror", lambda error: faults.append(str(error.error)))
@@ -112,7 +114,7 @@ def test_fail_stays_until_somebody_saw_it(page: Page, world: World, scan: Scan) 
         scan(world.place.serial(2))
         until(page, 2, "FAIL")
         expect(page.locator(".verdict-happened")).to_contain_text("Hardware rev-x")
-        expect(page.locator(".verdict-todo")).to_contain_text("rework")
+        expect(page.locator(".verdict-todo")).to_contain_text("Take the unit to the line that builds its variant.")
     time.sleep(2)
     expect(page.locator(".verdict-word")).to_have_text("FAIL")
     scan("CMD-ACK")

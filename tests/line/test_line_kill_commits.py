@@ -1,14 +1,18 @@
-"""kill -9 of the station after every journal commit of one unit's run (F-B3, F-L1)."""
+"""kill -9 of the station after journal commits of one unit's run (F-B3, F-L1)."""
+
+import os
 
 import pytest
 
 from fixtures.campaign import kill_after_every_commit
 
+STEP = int(os.environ.get("KILL_COMMITS_STEP", "3"))
+"""Every third commit here; `KILL_COMMITS_STEP=1` for every one of them, by hand (the README's *Measured*)."""
 
-@pytest.mark.timeout(900)
-@pytest.mark.parametrize("first", [1, 2])
-def test_kill_after_every_commit_of_a_run(first: int) -> None:
-    """Two campaigns share the points: one kills after every odd commit, the other after every even one."""
-    kills, found = kill_after_every_commit(first, step=2)
+
+@pytest.mark.timeout(3600)
+def test_kill_after_commits_of_a_run() -> None:
+    """Wherever the plug is pulled, the unit ends released, with one of everything that exists once."""
+    kills, found = kill_after_every_commit(1, STEP)
     assert found == []
-    assert kills >= 15
+    assert kills >= 30 // STEP
