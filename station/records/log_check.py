@@ -12,9 +12,10 @@ from pki.errors import RequestRefused
 from pki.log import TILE, Range, fold
 from station.records.log_form import ADDED, BEFORE_ROW, BEFORE_ROWS, BEFORE_TABLE, BEFORE_WAS, DIGITS, forms
 from station.records.log_hook import read_tree
+from station.records.log_latest import Latest
 from station.records.log_rows import HandOver, LogFindings
 from station.records.log_schema import compare_schema
-from station.records.log_sides import NUMBERED, History, Latest, Report, Rows, Side
+from station.records.log_sides import NUMBERED, History, Report, Rows, Side
 from station.records.log_told import NO_ENTRY, Told, handed_over_of, schema_digest, told_of
 
 ENTRIES = "SELECT position, leaf FROM log_entry ORDER BY position"

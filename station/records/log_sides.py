@@ -204,46 +204,6 @@ class History:
         self._row = next(self._ahead, None)
 
 
-class Latest:
-    """Rows that change, or have no numbers: the last entry of each says what it is; of history there is only one."""
-
-    def __init__(self, rows: Rows, *, once: bool) -> None:
-        self.rows, self._once, self._edits = rows, once, False
-        self._told: dict[bytes, tuple[bytes, int, Form]] = {}
-
-    def take(self, head: bytes, digest: bytes, position: int, was: bytes = b"") -> None:
-        """Keep what an entry says until all are read; what a row was must be what its last entry says."""
-        before = self._told.get(head)
-        if was and (before is None or before[0] != was):
-            self.rows.edited(key_of(head), None if before is None else before[1], position)
-        elif before is not None and (self._once or (self._edits and not was)):
-            self.rows.differs(key_of(head), position)
-        self._told[head] = (digest, position, self.rows.form)
-
-    def edits_told(self) -> None:
-        """From here on an entry that does not say what its row was is that of a new one."""
-        self._edits = True
-
-    def end(self) -> int:
-        """Compare every row with its last entry."""
-        seen = 0
-        for row in self.rows.all():
-            self._judge(row)
-            seen += 1
-        for head, (_, position, _) in self._told.items():
-            self.rows.differs(key_of(head), position)
-        return seen
-
-    def _judge(self, row: Sequence[Any]) -> None:
-        told = self._told.pop(self.rows.now.head(row), None)
-        if told is None:
-            self.rows.unknown(self.rows.key(row))
-            return
-        digest, position, form = told
-        if row_digest(self.rows.picked(row, form)) != digest:
-            self.rows.differs(self.rows.key(row), position)
-
-
 def key_of(head: bytes) -> Key:
     """Return the key that an entry names; empty where it names none."""
     try:

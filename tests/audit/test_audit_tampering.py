@@ -15,7 +15,7 @@ from station.audit.key import origin_of
 from station.audit.verify import LogVerdict, verify_log
 from station.audit.words import verdict_lines
 from station.errors import ServiceError
-from station.records import open_records
+from station.records import log_latest, open_records
 from tests.audit.cheats import IN_LOG, IN_ROWS, WHOLE, Cheat
 from tests.audit.conftest import STATION, World, unguarded
 
@@ -50,6 +50,19 @@ def test_every_cheat_shows(history: Path, tmp_path: Path, key, seed: int) -> Non
     if verdict is not None:
         assert not verdict.good, cheat.__doc__
         assert verdict.shows is not None or cheat not in WHOLE, "the checkpoint that shows it is named"
+
+
+@pytest.mark.parametrize("seed", range(len(IN_ROWS)))
+def test_as_much_is_found_with_little_memory(history: Path, tmp_path: Path, key, seed: int, monkeypatch) -> None:
+    """Where the last entries about rows do not fit into memory, the same is found: they lie on disk."""
+    cheat = IN_ROWS[seed]
+    whole = cheated(history, tmp_path / "whole", key, cheat, seed)
+    monkeypatch.setattr(log_latest, "MOST_HELD", 2)
+    little = cheated(history, tmp_path / "little", key, cheat, seed)
+    if whole is None or little is None:
+        assert whole is little
+        return
+    assert sorted(map(str, little.deviations)) == sorted(map(str, whole.deviations))
 
 
 def test_what_nobody_touched_is_good(history: Path, tmp_path: Path, key) -> None:
