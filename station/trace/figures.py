@@ -5,8 +5,9 @@ They are exact: counted in the records by SQL, never kept beside them. What a fi
 
 from bisect import bisect_right
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
+from itertools import pairwise
 from math import prod
 
 from station.model import Outcome
@@ -67,6 +68,14 @@ class LineFigures:
             capabilities=capabilities(self._records.sampled(whole, SAMPLE)), failing=self.failing(), sample=SAMPLE,
         )  # fmt: skip
 
+    def count_days(self, now: datetime) -> Iterator[datetime]:
+        """Count the days of the longest period, the newest first, and yield when each began: pages then need not."""
+        period = self._calendar.period(max(LONG, key=LONG.__getitem__), now)
+        borders = (*self._calendar.days(period.since, period.until), period.until)
+        for since, until in reversed([*pairwise(borders)]):
+            self._cells.total([Span(since, until, "")])
+            yield since
+
     def first_pass(self, now: datetime) -> Stretch:
         """Return today in short."""
         today = self._calendar.period("today", now)
@@ -78,9 +87,8 @@ class LineFigures:
         return tuple(slot for slot in found if slot.runs >= ALARMING)
 
     def _counted(self, period: Period, order: str) -> Cell:
-        begins = self._calendar.days(period.since, period.until)
-        ends = (*begins[1:], period.until)
-        return self._cells.total(Span(since, until, order) for since, until in zip(begins, ends, strict=True))
+        borders = (*self._calendar.days(period.since, period.until), period.until)
+        return self._cells.total(Span(since, until, order) for since, until in pairwise(borders))
 
 
 def _stretches(cell: Cell, begins: Sequence[datetime]) -> tuple[Stretch, ...]:

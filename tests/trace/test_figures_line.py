@@ -9,6 +9,7 @@ from statistics import fmean, stdev
 from zoneinfo import ZoneInfo
 
 import pytest
+from sqlalchemy import event
 
 from station.board import Board
 from station.errors import ConfigError
@@ -17,7 +18,9 @@ from station.model.figures import FigureSheet
 from station.records import ExportFilter, ExportSet, Records
 from station.streaks import tell_streak
 from station.trace.figures import SAMPLE, LineFigures
+from station.trace.figures_ahead import FiguresAhead
 from station.trace.figures_time import PERIODS, Calendar
+from tests.station.cli_world import eventually
 from tests.trace.figures_history import PLAN, History, LongWay, made_up, opened_with, utc
 
 BERLIN = Calendar("Europe/Berlin", ("06:00", "14:00", "22:00"))
@@ -203,6 +206,27 @@ def test_what_was_counted_once_is_counted_anew_when_more_ended(tmp_path: Path) -
         history.run(99, NOW - timedelta(hours=20), Outcome.PASS)
         history.write(records)
         assert line.sheet("yesterday", NOW).total.released == before + 1
+
+
+def test_whoever_asks_first_need_not_wait_for_a_month(tmp_path: Path) -> None:
+    """The station counts its days when it starts: the page then asks only whether they still hold."""
+    with opened_with(tmp_path / "station.db", made_up(3, NOW - timedelta(days=9), 24 * 9, 60)) as records:
+        line, asked = LineFigures(records, BERLIN), list[str]()
+        event.listen(records.database.engine, "before_cursor_execute", lambda *given: asked.append(given[2]))
+        ahead = FiguresAhead(line, lambda: NOW)
+        ahead.start()
+        eventually(lambda: sum(map(counts_runs, asked)), lambda days: days == 31)
+        ahead.stop(60)
+        asked.clear()
+        sheet = line.sheet("month", NOW)
+        assert asked
+        assert not any(map(counts_runs, asked))
+        assert sheet == LineFigures(records, BERLIN).sheet("month", NOW)
+
+
+def counts_runs(query: str) -> bool:
+    """Tell the last of the queries that count a day."""
+    return "GROUP BY step_event.name" in query
 
 
 def test_drift_is_told_and_chance_is_not(tmp_path: Path) -> None:
