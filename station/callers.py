@@ -12,7 +12,7 @@ from pki.issue import Factory
 from pki.secret import secret
 from station.config import ClientSection, StationConfig
 from station.errors import Service, ServiceError
-from station.steps.credentials import translated
+from station.passwords import told
 from station.trust import ClientIdentity, Identify
 
 
@@ -45,10 +45,8 @@ def given_secret(name: str, directory: Path) -> str:
     Raises:
         StationError: There is none.
     """
-    try:
+    with told():
         return secret(name, directory) if name else ""
-    except PkiError as error:
-        raise translated(error) from error
 
 
 def _station_identity(name: str, factory: Factory) -> ClientIdentity:

@@ -18,10 +18,11 @@ from station.catalog.recipes import Recipe
 from station.changeover import find_order
 from station.clock import Deadline, utc_now
 from station.config import StationConfig, load_station
-from station.daemon import mes_caller, opened_cpms, opened_factory
+from station.daemon import mes_caller, opened_cpms
 from station.detect import open_ports, slot_of
 from station.documents.printers import open_printer
 from station.errors import ConfigError, Service, ServiceError, StationError
+from station.factory import opened_factory
 from station.keeping.backup import backups, demand_folder
 from station.mes import NO_MES, connect
 from station.records import open_records

@@ -15,8 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from pki.environment import Ship, Test
-from pki.errors import PkiError
-from pki.issue import Factory, open_factory
+from pki.issue import Factory
 from pki.secret import secret
 from station.acceptance import AcceptanceServer, Limits, PersonaConfig, ServerConfig
 from station.audit.copies import open_copies
@@ -33,6 +32,7 @@ from station.documents.passport_pdf import render_passport
 from station.documents.printers import open_printer
 from station.drivers.relay import powered
 from station.errors import ConfigError
+from station.factory import opened_factory
 from station.floor import Floor
 from station.keeping.accepting import refuse_restored
 from station.keeping.keeper import Keeper
@@ -54,9 +54,9 @@ from station.results.intake import Intake
 from station.scanner import ScannerWorker, open_scanner
 from station.shelf import Shelf
 from station.steps import STEPS
-from station.steps.credentials import translated
 from station.trace.desk import ExportDesk
 from station.trace.figures import LineFigures
+from station.trace.figures_ahead import FiguresAhead
 from station.trace.figures_time import Calendar
 from station.trace.scheduled import ScheduledExports
 from station.trace.seeker import Seeker
@@ -147,7 +147,8 @@ def opened(config: StationConfig) -> Iterator[tuple[Line, str]]:
         _start(stack, ScheduledExports(config, records, desk), line.board)
         room = LabelRoom(config, records, services.labelling.shelf)
         labels = Desk(room, services.printer, config.printer.uri, line.slot_of)
-        screens = (*_screens(config, records, line, labels), *_export_screens(desk, records))
+        figures = _figures(stack, config, records, line)
+        screens = (*_screens(config, records, line, labels), *figures, *_export_screens(desk, records))
         server = _serve(config, line, door, (*screens, *intakes))
         stack.callback(server.stop)
         yield line, server.url
@@ -197,7 +198,6 @@ def _screens(config: StationConfig, records: Records, line: Line, labels: Desk) 
         partial(outbox_routes, records),
         partial(label_routes, labels),
         partial(document_routes, _documents(config, records)),
-        *_figures(config, records, line),
     )
 
 
@@ -206,9 +206,10 @@ def _export_screens(desk: ExportDesk, records: Records) -> tuple[Screen, Screen]
     return partial(export_routes, desk), partial(api_routes, Seeker(records), desk)
 
 
-def _figures(config: StationConfig, records: Records, line: Line) -> tuple[Screen, Screen]:
-    """Return the page of figures, and what monitoring reads."""
+def _figures(stack: ExitStack, config: StationConfig, records: Records, line: Line) -> tuple[Screen, Screen]:
+    """Count ahead, and return the page of figures and what monitoring reads."""
     figures = LineFigures(records, Calendar(config.figures.zone, config.figures.shifts))
+    _start(stack, FiguresAhead(figures))
     titles = {name: step.title for name, step in STEPS.items()} | {RELEASE: "Release"}
     watched = Watched(line.view, figures.first_pass, figures.failing)
     return (
@@ -301,23 +302,6 @@ def mes_caller(config: StationConfig, factory: Factory | None) -> Caller:
     """Return how the MES knows this station."""
     token = partial(given_secret, config.mes.token, config.directory)
     return Caller(token, config.directory, identify(config, config.mes, factory))
-
-
-@contextmanager
-def opened_factory(config: StationConfig) -> Iterator[Factory]:
-    """Open the factory's PKI, with its errors as the station's.
-
-    Raises:
-        ServiceError: The HSM is away, or a key does not fit its certificate.
-    """
-    try:
-        factory = open_factory(config.pki_directory, f"station {config.station.id}")
-    except PkiError as error:
-        raise translated(error) from error
-    try:
-        yield factory
-    finally:
-        factory.close()
 
 
 def acceptance_config(config: StationConfig, factory: Factory) -> ServerConfig:

@@ -21,7 +21,7 @@ from station.model import Environment
 WORLDS: dict[Environment, type[World]] = {Environment.TEST: Test, Environment.SHIP: Ship}
 
 
-def translated(error: PkiError) -> StationError:
+def _translated(error: PkiError) -> StationError:
     """Turn an error of the PKI into the station's error of the same fault."""
     if isinstance(error, RequestRefused):
         return UnitError(Defect.KEY, error.message, hint=error.hint)
@@ -37,7 +37,7 @@ def told() -> Iterator[None]:
     try:
         yield
     except PkiError as error:
-        raise translated(error) from error
+        raise _translated(error) from error
 
 
 @dataclass(frozen=True)

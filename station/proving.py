@@ -15,7 +15,6 @@ from functools import partial
 from typing import Any
 
 from pki.environment import Test
-from pki.errors import PkiError
 from station.acceptance import AcceptanceServer
 from station.acceptance.sequence import ignore_progress
 from station.bench import Bench, Services, UnitInWork
@@ -25,21 +24,23 @@ from station.changeover import acceptance_limits
 from station.clock import Deadline
 from station.config import StationConfig
 from station.cpms import open_cpms
-from station.daemon import acceptance_config, only_one, opened_factory
+from station.daemon import acceptance_config, only_one
 from station.detect import find_node, open_ports
 from station.documents.printers import open_printer
 from station.drivers import Charger
 from station.drivers.relay import powered
 from station.drivers.table import DRIVERS
 from station.errors import Aborted, ConfigError, Defect, LinkError, ServiceError, StationError, UnitError
+from station.factory import opened_factory
 from station.model import Environment, Outcome, Phase, SlotState
+from station.passwords import told
 from station.person import Person
 from station.records import Records, RowRef, UnitRow, open_records
 from station.records.values import FINAL
 from station.releases import ordered
 from station.rework import NO_RUN
 from station.steps.accept import accept
-from station.steps.credentials import Enrolment, translated
+from station.steps.credentials import Enrolment
 from station.steps.identify import identify
 from station.version import software_version
 
@@ -198,10 +199,8 @@ def _holds_its_key(bench: Bench) -> bool:
         ServiceError: The HSM or the ledger is away.
     """
     issuer = bench.services.factory.issuer(Test)
-    try:
+    with told():
         return Enrolment(bench, Environment.TEST, issuer, Deadline(IDENTIFY_SECONDS)).challenged()
-    except PkiError as error:
-        raise translated(error) from error
 
 
 SEND_TO_REWORK = "Send it to rework, which makes it a unit to be proven again."

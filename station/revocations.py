@@ -3,10 +3,9 @@
 import time
 
 from pki.environment import Ship
-from pki.errors import PkiError
 from station.bench import Services
+from station.passwords import told
 from station.records import RevokedCertificate
-from station.steps.credentials import translated
 
 LOOK_SECONDS = 5.0
 
@@ -27,10 +26,8 @@ class RevocationWatch:
         """
         if time.monotonic() < self._next:
             return
-        try:
+        with told():
             revoked = self._services.factory.issuer(Ship).revoked_after(self._number)
-        except PkiError as error:
-            raise translated(error) from error
         records = self._services.records
         for found in revoked:
             if records.announced(found.unit, found.serial):

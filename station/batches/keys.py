@@ -2,21 +2,16 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TypeVar
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 
 from pki.cms import load_recipient
 from pki.environment import Ship
-from pki.errors import PkiError
 from pki.issue import Factory
 from pki.ledger.passwords import PasswordOwner
 from pki.passwords import Kind
-from station.steps.credentials import translated
-
-A = TypeVar("A")
-B = TypeVar("B")
+from station.passwords import told
 
 
 def _nothing(_: str) -> None:
@@ -57,21 +52,19 @@ def keys_of(factory: Factory, cpms_key: bytes = b"") -> Keys:
     """
     recipient = _recipient(cpms_key) if cpms_key else None
     return Keys(
-        sign=_safely(factory.sign),
+        sign=told()(factory.sign),
         record_certificate=factory.record_certificate,
-        certificates=_safely(factory.ledger.stored),
+        certificates=told()(factory.ledger.stored),
         authorities=x509.load_pem_x509_certificates(factory.client_roots(Ship)),
         seal=_sealer(factory, recipient) if recipient else _nothing,
         sealed_for=recipient.fingerprint(hashes.SHA256()).hex() if recipient else "",
-        has_secrets=_safely(lambda unit: _has_password(factory, unit)),
+        has_secrets=told()(lambda unit: _has_password(factory, unit)),
     )
 
 
 def _recipient(cpms_key: bytes) -> x509.Certificate:
-    try:
+    with told():
         return load_recipient(cpms_key)
-    except PkiError as error:
-        raise translated(error) from error
 
 
 def _sealer(factory: Factory, recipient: x509.Certificate) -> Callable[[str], bytes | None]:
@@ -80,20 +73,8 @@ def _sealer(factory: Factory, recipient: x509.Certificate) -> Callable[[str], by
     def seal(unit: str) -> bytes | None:
         return passwords.reseal(unit, recipient) if factory.keeps_password(unit, Ship, Kind.OCPP) else None
 
-    return _safely(seal)
+    return told()(seal)
 
 
 def _has_password(factory: Factory, unit: str) -> bool:
     return factory.ledger.password(PasswordOwner(unit, Ship.name, Kind.OCPP)) is not None
-
-
-def _safely(call: Callable[[A], B]) -> Callable[[A], B]:
-    """Return a call whose errors of the PKI are the station's."""
-
-    def called(argument: A) -> B:
-        try:
-            return call(argument)
-        except PkiError as error:
-            raise translated(error) from error
-
-    return called

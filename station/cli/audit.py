@@ -8,22 +8,20 @@ from typing import TYPE_CHECKING
 import click
 
 from station.cli.common import AS_JSON, DIRECTORY, acting, exit_codes, print_json
+from station.cli.proofs import FILE, KEPT_ELSEWHERE
 from station.config import load_station
-from station.errors import ConfigError, Defect, UnitError
+from station.errors import Defect, UnitError
 from station.person import Person, Role
 from station.records import LogSigner, open_records
-from station.strict import read_bounded
 
 if TYPE_CHECKING:
     from station.audit.publisher import LogOffice
 
 ANCHOR = click.option(
     "--anchor",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=FILE,
     help="Certificate of the audit key; the station's own by default. An auditor brings their own.",
 )
-MOST_FILES = 100_000
-MOST_NOTE = 16_384
 
 
 @click.group()
@@ -45,13 +43,7 @@ def audit() -> None:
 @DIRECTORY
 @AS_JSON
 @ANCHOR
-@click.option(
-    "--from",
-    "outside",
-    multiple=True,
-    type=click.Path(exists=True, path_type=Path),
-    help="A checkpoint that was kept elsewhere, or a folder of them; may be repeated.",
-)
+@KEPT_ELSEWHERE
 @exit_codes
 def audit_verify(directory: Path, anchor: Path | None, outside: tuple[Path, ...], *, as_json: bool) -> None:
     """Check every row against the log, and the log against every checkpoint; exit code 1 if anything was changed.
@@ -59,6 +51,7 @@ def audit_verify(directory: Path, anchor: Path | None, outside: tuple[Path, ...]
     Whoever owns the station's directory and its HSM could write another history. Checkpoints that were kept elsewhere
     show that: name them with --from.
     """
+    from station.audit.kept import notes_in
     from station.audit.key import audit_certificate, origin_of, read_anchor
     from station.audit.publisher import FOLDER
     from station.audit.verify import verify_log
@@ -68,7 +61,7 @@ def audit_verify(directory: Path, anchor: Path | None, outside: tuple[Path, ...]
     spki = read_anchor(anchor or audit_certificate(config))
     own = config.directory / FOLDER / "checkpoint"
     with open_records(config.database_url, config.station.id) as records:
-        notes = _notes((*outside, *([own] if own.exists() else [])))
+        notes = notes_in((*outside, *([own] if own.exists() else [])))
         verdict = verify_log(records, spki, origin_of(config.station.id), notes)
     if as_json:
         print_json({"good": verdict.good, "unsigned": verdict.unsigned, **vars(verdict), "root": verdict.root.hex()})
@@ -180,7 +173,7 @@ def _office(directory: Path) -> Iterator["LogOffice"]:
     from station.audit.key import log_key
     from station.audit.publisher import FOLDER, LogOffice
     from station.callers import given_secret
-    from station.daemon import opened_factory
+    from station.factory import opened_factory
 
     config = load_station(directory)
     copies = open_copies(config, partial(given_secret, config.audit.token, config.directory))
@@ -190,17 +183,3 @@ def _office(directory: Path) -> Iterator["LogOffice"]:
             yield LogOffice(records, key, config.directory / FOLDER, copies)
         finally:
             copies.close()
-
-
-def _notes(paths: tuple[Path, ...]) -> Iterator[tuple[str, bytes]]:
-    """Yield the checkpoints of files, and of folders what is named as one (*.txt), each with its path.
-
-    Raises:
-        ConfigError: A file can't be read, or there are too many.
-    """
-    found = [file for path in paths for file in (sorted(path.rglob("[!.]*.txt")) if path.is_dir() else [path])]
-    files = [file for file in found if file.is_file()]
-    if len(files) > MOST_FILES:
-        raise ConfigError(f"these are more than {MOST_FILES} checkpoints", hint="Name the folder of fewer days.")
-    for file in files:
-        yield str(file), read_bounded(file, str(file), MOST_NOTE)

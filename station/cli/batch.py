@@ -1,14 +1,13 @@
 """`station batch`: signed archives of an order's released units for whoever imports them, and their check offline."""
 
-import sys
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from station.cli.common import AS_JSON, DIRECTORY, acting, exit_codes, own_anchor, print_json
+from station.cli.common import AS_JSON, DIRECTORY, acting, exit_codes, print_json, shown
+from station.cli.proofs import ANCHOR, FILE, anchors_of, tell_proof
 from station.config import StationConfig, load_station
 from station.person import Person, Role
 from station.records import BatchFilter, open_records
@@ -18,10 +17,8 @@ if TYPE_CHECKING:
     from station.batches import MadeBatch
 
 MOST_CERTIFICATE = 16_384
-MOST_ANCHORS = 1_000_000
 OWN_PROFILES = "batch-profiles"
 """Folder of the station's own import formats, below its directory."""
-FILE = click.Path(dir_okay=False, path_type=Path)
 
 
 @click.group()
@@ -71,8 +68,9 @@ def _made(
     config: StationConfig, person: Person, out: Path | None, cpms_key: Path | None, options: Mapping[str, Any]
 ) -> "MadeBatch":
     from station.batches import Wanted, keys_of, load_profiles, make_batch
-    from station.daemon import PASSPORTS, opened_factory
+    from station.daemon import PASSPORTS
     from station.documents.brand import Brand, load_brand
+    from station.factory import opened_factory
 
     sealing = read_bounded(cpms_key, str(cpms_key), MOST_CERTIFICATE) if cpms_key else b""
     units = BatchFilter(options["order"], options["first"], options["last"], packable=options["packable"])
@@ -83,7 +81,7 @@ def _made(
         profiles = load_profiles(config.directory / OWN_PROFILES)
         wanted = Wanted(units, person.id, passports, options["language"] or brand.language, brand, profiles)
         target = out or Path(f"{units.order.replace('/', '_')}.zip")
-        with _shown("Units") as progress:
+        with shown("Units") as progress:
             return make_batch(records, keys_of(factory, sealing), wanted, target, progress)
 
 
@@ -91,7 +89,7 @@ def _made(
 @click.argument("file", type=FILE)
 @DIRECTORY
 @AS_JSON
-@click.option("--anchor", type=FILE, help="The factory's record certificate, PEM.")
+@ANCHOR
 @exit_codes
 def verify(file: Path, directory: Path, anchor: Path | None, *, as_json: bool) -> None:
     """Judge an archive offline, and say what that proved and what not.
@@ -104,18 +102,15 @@ def verify(file: Path, directory: Path, anchor: Path | None, *, as_json: bool) -
       station batch verify WO-1001.zip --anchor records.pem
     """
     from station.batches import prove_batch
-    from station.documents.passport_proof import read_anchors
 
-    place = anchor or own_anchor(directory)
-    anchors = read_anchors(read_bounded(place, str(place), MOST_ANCHORS))
-    with _shown("Units") as progress:
+    anchors = anchors_of(anchor, directory)
+    with shown("Units") as progress:
         proof = prove_batch(file, anchors, progress)
     if as_json:
         told = {name: proof.manifest[name] for name in ("batch", "order", "made_at", "units")}
         print_json(told | {"proved": proof.proved, "not_proved": proof.not_proved})
         return
-    click.echo("\n".join(["Proved:", *(f"  {line}" for line in proof.proved)]))
-    click.echo("\n".join(["Not proved:", *(f"  {line}" for line in proof.not_proved)]))
+    tell_proof(proof.proved, proof.not_proved)
 
 
 @batch.command("list")
@@ -142,17 +137,3 @@ def batch_list(directory: Path, order: str, unit: str, *, as_json: bool) -> None
         sealed = f", sealed for {row.sealed_for[:16]}" if row.sealed_for else ""
         click.echo(f"{row.name}: {row.units} units of {row.work_order}, {row.at:%F %H:%M} by {row.who}{sealed}")
         click.echo(f"  SHA-256 {row.sha256}")
-
-
-@contextmanager
-def _shown(title: str) -> Iterator[Callable[[int, int], None]]:
-    """Yield what shows progress to a person; scripts see nothing of it."""
-    if not sys.stderr.isatty():
-        yield lambda _done, _total: None
-        return
-
-    def show(done: int, total: int) -> None:
-        click.echo(f"\r{title}: {done} of {total}", nl=False, err=True)
-
-    yield show
-    click.echo(err=True)

@@ -124,19 +124,6 @@ def signed_in(directory: Path, person: str | None, pin_file: Path | None, whose:
         return sign_in_as(records, person, pin)
 
 
-def own_anchor(directory: Path) -> Path:
-    """Return the record certificate of the station's own factory.
-
-    Raises:
-        ConfigError: There is no station here.
-    """
-    try:
-        return load_station(directory).pki_directory / "certificates" / "records.pem"
-    except StationError as error:
-        hint = "Name the factory's record certificate with --anchor FILE."
-        raise ConfigError("there is no trust anchor", hint=hint) from error
-
-
 def secret_of(file: Path | None, asked: str) -> str:
     """Return the line that a file holds, or what is typed unseen where there is none.
 
@@ -165,3 +152,17 @@ def print_json(value: object) -> None:
     from station.trace.unit import plain
 
     click.echo(json.dumps(value, default=plain, indent=2))
+
+
+@contextmanager
+def shown(title: str) -> Iterator[Callable[[int, int], None]]:
+    """Yield what shows progress to a person; scripts see nothing of it."""
+    if not sys.stderr.isatty():
+        yield lambda _done, _total: None
+        return
+
+    def show(done: int, total: int) -> None:
+        click.echo(f"\r{title}: {done} of {total}", nl=False, err=True)
+
+    yield show
+    click.echo(err=True)

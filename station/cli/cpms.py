@@ -63,7 +63,8 @@ def cpms_check(uri: str, directory: Path, profile: int, *, as_json: bool) -> Non
     Exit codes: 0 it answers, 2 the address or the token's file is wrong, 3 it is away or refuses the token.
     """
     from station.cpms import adapter_of, check_passwords
-    from station.daemon import opened_cpms, opened_factory
+    from station.daemon import opened_cpms
+    from station.factory import opened_factory
 
     config = load_station(directory)
     check_passwords(uri, profile)

@@ -1,28 +1,24 @@
 """`station export`: tables and documents for QA and auditors, each with a signed manifest; and their check offline."""
 
-import sys
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from station.cli.common import AS_JSON, DIRECTORY, acting, exit_codes, own_anchor, print_json
+from station.cli.common import AS_JSON, DIRECTORY, acting, exit_codes, print_json, shown
+from station.cli.proofs import ANCHOR, FILE, anchors_of, tell_proof
 from station.config import load_station
 from station.errors import ConfigError
 from station.model import Outcome
 from station.person import Person, Role
-from station.records import ExportFilter, ExportSet, open_records
-from station.strict import read_bounded
+from station.records import ExportFilter, ExportSet
 from station.trace.moments import moment
 from station.trace.moments import month as month_of
 
 if TYPE_CHECKING:
     from station.trace.export import Kept
 
-MOST_ANCHORS = 1_000_000
-FILE = click.Path(dir_okay=False, path_type=Path)
 TABLES = {"csv": "CSV", "jsonl": "JSON lines", "parquet": "Parquet", "xlsx": "an Excel workbook"}
 DOCUMENTS = {
     "epcis": (
@@ -124,14 +120,12 @@ def _document_command(name: str, title: str, told: str) -> click.Command:
 
 
 def _make(make: Callable[..., Any], directory: Path, wanted: Any, out: Path | None, *, as_json: bool) -> None:
-    from station.daemon import opened_factory
-    from station.trace.export import Signer
     from station.trace.export.naming import file_name
+    from station.trace.export.signing import opened_to_sign
 
     config, target = load_station(directory), out or Path(file_name(wanted))
-    opened = open_records(config.database_url, config.station.id)
-    with opened as records, opened_factory(config) as factory, shown("Done") as progress:
-        done = make(records, Signer(factory.sign, factory.record_certificate), wanted, target, progress)
+    with opened_to_sign(config) as (records, signer), shown("Done") as progress:
+        done = make(records, signer, wanted, target, progress)
     if as_json:
         print_json(vars(done))
         return
@@ -174,7 +168,7 @@ def columns(table: str, *, as_json: bool) -> None:
 @click.argument("file", type=FILE)
 @DIRECTORY
 @AS_JSON
-@click.option("--anchor", type=FILE, help="The factory's record certificate, PEM.")
+@ANCHOR
 @click.option("--manifest", type=FILE, help="The manifest, where it is not FILE.manifest.json.")
 @click.option(
     "--checkpoint",
@@ -194,17 +188,13 @@ def verify(file: Path, directory: Path, *, as_json: bool, **given: Path | None) 
       station export verify units.csv --anchor records.pem
       station export verify units.csv --anchor records.pem --checkpoint /mnt/witness --audit-anchor audit.pem
     """
-    from station.documents.passport_proof import read_anchors
     from station.trace.export import prove_export
 
-    place = given["anchor"] or own_anchor(directory)
-    anchors = read_anchors(read_bounded(place, str(place), MOST_ANCHORS))
-    proof = prove_export(file, anchors, given["manifest"], _kept(directory, given))
+    proof = prove_export(file, anchors_of(given["anchor"], directory), given["manifest"], _kept(directory, given))
     if as_json:
         print_json({"manifest": proof.manifest, "proved": proof.proved, "not_proved": proof.not_proved})
         return
-    click.echo("\n".join(["Proved:", *(f"  {line}" for line in proof.proved)]))
-    click.echo("\n".join(["Not proved:", *(f"  {line}" for line in proof.not_proved)]))
+    tell_proof(proof.proved, proof.not_proved)
 
 
 def _kept(directory: Path, given: Mapping[str, Path | None]) -> "Kept | None":
@@ -242,17 +232,3 @@ def _said(options: dict[str, Any], name: str) -> str:
     if said is not None and not said.strip():
         raise ConfigError(f"--{name}: nothing was given", hint="Say which, or leave it out.")
     return (said or "").strip()
-
-
-@contextmanager
-def shown(title: str) -> Iterator[Callable[[int, int], None]]:
-    """Yield what shows progress to a person; scripts see nothing of it."""
-    if not sys.stderr.isatty():
-        yield lambda _done, _total: None
-        return
-
-    def show(done: int, total: int) -> None:
-        click.echo(f"\r{title}: {done} of {total}", nl=False, err=True)
-
-    yield show
-    click.echo(err=True)

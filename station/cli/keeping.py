@@ -7,22 +7,18 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from station.cli.common import AS_JSON, DIRECTORY, acting, exit_codes, print_json, refusals_noted, signed_in
+from station.cli.proofs import ANCHOR, FILE, KEPT_ELSEWHERE, anchors_of, tell_proof
 from station.config import load_station
 from station.errors import ConfigError
 from station.person import Person, Role
 from station.records import open_records
-from station.strict import read_bounded
 
 if TYPE_CHECKING:
-    from cryptography import x509
-
     from station.keeping.backup import Made
     from station.keeping.restore import Restored
     from station.records import Accepted
 
 FOLDER = click.Path(file_okay=False, path_type=Path)
-FILE = click.Path(dir_okay=False, path_type=Path)
-MOST_ANCHORS = 1_000_000
 
 
 @click.command()
@@ -42,18 +38,16 @@ def backup(directory: Path, person: Person, target: Path | None, keep: int | Non
       station backup --to /mnt/backup --as admin-1
       station backup --to /mnt/backup --keep 30 --as admin-1
     """
-    from station.daemon import opened_factory
     from station.keeping.backup import Wanted, make_backup
-    from station.trace.export import Signer
+    from station.trace.export.signing import opened_to_sign
 
     config = load_station(directory)
     if target is None and not config.backup.directory:
         raise ConfigError("nothing says where backups go", hint="Name the folder with --to, or in [backup].")
     folder = target.absolute() if target else Path(config.backup.directory)
     wanted = Wanted(folder, keep or config.backup.keep, person.id)
-    opened = open_records(config.database_url, config.station.id)
-    with opened as records, opened_factory(config) as factory:
-        made = make_backup(config, records, Signer(factory.sign, factory.record_certificate), wanted)
+    with opened_to_sign(config) as (records, signer):
+        made = make_backup(config, records, signer, wanted)
     if as_json:
         print_json(vars(made))
     else:
@@ -79,13 +73,7 @@ def _told_backup(made: "Made") -> Iterator[str]:
 @click.argument("source", metavar="[BACKUP]", required=False, type=FOLDER)
 @click.option("--to", "target", type=FOLDER, help="New station directory; it must be empty.")
 @click.option("--anchor", type=FILE, help="The factory's record certificate, from outside of the backup.")
-@click.option(
-    "--from",
-    "outside",
-    multiple=True,
-    type=click.Path(exists=True, path_type=Path),
-    help="A checkpoint of the audit log that was kept elsewhere, or a folder of them; may be repeated.",
-)
+@KEPT_ELSEWHERE
 @click.option("--accept", is_flag=True, help="Answer for what a restored station does not know, so that it runs.")
 @DIRECTORY
 @click.option("--as", "acting_as", metavar="PERSON", envvar="STATION_AS", help="Who accepts: quality.")
@@ -125,10 +113,10 @@ def restore(source: Path | None, *, accept: bool, as_json: bool, **options: Any)
 
 
 def _restore(source: Path, target: Path, anchor: Path, outside: tuple[Path, ...], *, as_json: bool) -> None:
-    from station.keeping.gap import notes_in
+    from station.audit.kept import notes_in
     from station.keeping.restore import restore as restored_from
 
-    restored = restored_from(source, target.absolute(), _anchors(anchor), list(notes_in(outside)))
+    restored = restored_from(source, target.absolute(), anchors_of(anchor, target), list(notes_in(outside)))
     if as_json:
         print_json({**vars(restored.manifest), **_gap(restored), "directory": restored.directory})
         return
@@ -270,14 +258,11 @@ def archive() -> None:
 @acting(Role.QA, Role.ADMIN)
 def archive_make(directory: Path, person: Person, orders: tuple[str, ...], folder: Path, *, as_json: bool) -> None:
     """Write each closed ORDER into a file of its own, with its signed manifest beside it."""
-    from station.daemon import opened_factory
     from station.keeping.archive import make_archive
-    from station.trace.export import Signer
+    from station.trace.export.signing import opened_to_sign
 
     config = load_station(directory)
-    opened = open_records(config.database_url, config.station.id)
-    with opened as records, opened_factory(config) as factory:
-        signer = Signer(factory.sign, factory.record_certificate)
+    with opened_to_sign(config) as (records, signer):
         made = [make_archive(config, records, signer, order, folder, person.id) for order in orders]
     if as_json:
         print_json(made)
@@ -288,7 +273,7 @@ def archive_make(directory: Path, person: Person, orders: tuple[str, ...], folde
 
 @archive.command("verify")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--anchor", type=FILE, help="The factory's record certificate; the station's own by default.")
+@ANCHOR
 @click.option("--log-key", type=FILE, help="The factory's audit certificate; without it log proofs are not judged.")
 @DIRECTORY
 @AS_JSON
@@ -296,22 +281,11 @@ def archive_make(directory: Path, person: Person, orders: tuple[str, ...], folde
 def archive_verify(file: Path, anchor: Path | None, log_key: Path | None, directory: Path, *, as_json: bool) -> None:
     """Check an archive offline: every byte, every count, every passport's signature; exit code 1 if it is another."""
     from station.audit.key import read_anchor
-    from station.cli.common import own_anchor
     from station.keeping.archive_check import prove_archive
 
     spki = read_anchor(log_key) if log_key else b""
-    proof = prove_archive(file, _anchors(anchor or own_anchor(directory)), spki)
+    proof = prove_archive(file, anchors_of(anchor, directory), spki)
     if as_json:
         print_json(vars(proof))
         return
-    click.echo("\n".join(("Proved:", *(f"  {one}" for one in proof.proved))))
-    click.echo("\n".join(("Not proved:", *(f"  {one}" for one in proof.not_proved))))
-
-
-def _anchors(path: Path) -> "list[x509.Certificate]":
-    from cryptography import x509
-
-    try:
-        return x509.load_pem_x509_certificates(read_bounded(path, str(path), MOST_ANCHORS))
-    except ValueError as error:
-        raise ConfigError(f"{path} is no certificate", hint="Name the record certificate with --anchor.") from error
+    tell_proof(proof.proved, proof.not_proved)

@@ -158,7 +158,7 @@ def _read(report: "Report", serials: tuple[str, ...], table: Path | None) -> "Re
 
 
 def _recorded(config: StationConfig, reported: "Reported") -> tuple[LifecycleRow, ...]:
-    from station.daemon import opened_factory
+    from station.factory import opened_factory
     from station.lifecycle import tell
 
     with open_records(config.database_url, config.station.id) as records, opened_factory(config) as factory:

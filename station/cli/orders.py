@@ -35,7 +35,7 @@ def _opened(directory: Path) -> Iterator[tuple[StationConfig, Records]]:
 
 def _develops(config: StationConfig) -> bool:
     """Tell whether the factory's CAs are of development; the HSM is asked only where it matters."""
-    from station.daemon import opened_factory
+    from station.factory import opened_factory
 
     with opened_factory(config) as factory:
         return factory.development

@@ -134,7 +134,8 @@ def outbox_reconcile(directory: Path, orders: tuple[str, ...], *, as_json: bool)
     that only the CPMS has.
     """
     from station.changeover import CpmsOfOrders
-    from station.daemon import opened_cpms, opened_factory
+    from station.daemon import opened_cpms
+    from station.factory import opened_factory
     from station.outbox.reconcile import Reconciliation
 
     config = load_station(directory)

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import click
 
-from station.cli.common import AS_JSON, DIRECTORY, exit_codes, own_anchor, print_json
+from station.cli.common import AS_JSON, DIRECTORY, exit_codes, print_json
+from station.cli.proofs import ANCHOR, FILE, anchors_of, tell_proof
 from station.config import StationConfig, load_station
 from station.errors import ConfigError, Defect, UnitError
 from station.records import PassportRow, open_records
@@ -49,7 +50,7 @@ def show(serial: str, directory: Path, *, as_json: bool) -> None:
 @DIRECTORY
 @LANGUAGE
 @click.option("--sheet", is_flag=True, help="Build the commissioning sheet instead.")
-@click.option("--output", type=click.Path(dir_okay=False, path_type=Path), help="PDF; SERIAL.pdf here by default.")
+@click.option("--output", type=FILE, help="PDF; SERIAL.pdf here by default.")
 @exit_codes
 def build(serial: str, directory: Path, language: str, output: Path | None, *, sheet: bool) -> None:
     """Build a unit's passport as signed PDF, with passport.json, its signature and the log's proof beside it.
@@ -59,11 +60,11 @@ def build(serial: str, directory: Path, language: str, output: Path | None, *, s
       station passport build AC22-000017 --language de
       station passport build AC22-000017 --sheet --output sheet.pdf
     """
-    from station.daemon import opened_factory
     from station.documents.brand import load_brand
     from station.documents.commissioning import render_sheet
     from station.documents.passport import read_passport
     from station.documents.passport_pdf import Edition, render_passport, sign_passport
+    from station.factory import opened_factory
 
     config = load_station(directory)
     row = _row(config, serial)
@@ -104,7 +105,7 @@ def _write(files: dict[Path, bytes]) -> None:
 @passport.command()
 @click.argument("serial")
 @DIRECTORY
-@click.option("--out", "target", type=click.Path(dir_okay=False, path_type=Path), help="AASX; SERIAL.aasx by default.")
+@click.option("--out", "target", type=FILE, help="AASX; SERIAL.aasx by default.")
 @exit_codes
 def nameplate(serial: str, directory: Path, target: Path | None) -> None:
     """Write a unit's digital nameplate (IDTA 02006) as AASX, made of its signed passport.
@@ -131,18 +132,12 @@ def nameplate(serial: str, directory: Path, target: Path | None) -> None:
 
 
 @passport.command()
-@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+@click.argument("file", type=FILE)
 @DIRECTORY
 @AS_JSON
-@click.option(
-    "--anchor", type=click.Path(dir_okay=False, path_type=Path), help="The factory's record certificate, PEM."
-)
-@click.option(
-    "--signature", type=click.Path(dir_okay=False, path_type=Path), help="Signature of a .json; FILE.sig by default."
-)
-@click.option(
-    "--log-key", type=click.Path(dir_okay=False, path_type=Path), help="Certificate of the factory's log, PEM."
-)
+@ANCHOR
+@click.option("--signature", type=FILE, help="Signature of a .json; FILE.sig by default.")
+@click.option("--log-key", type=FILE, help="Certificate of the factory's log, PEM.")
 @exit_codes
 def verify(
     file: Path, directory: Path, anchor: Path | None, signature: Path | None, log_key: Path | None, *, as_json: bool
@@ -159,9 +154,9 @@ def verify(
       station passport verify AC22-000017.pdf --anchor records.pem --log-key audit.pem
       station passport verify passport.json --anchor records.pem
     """
-    from station.documents.passport_proof import MAX_FILE, InLog, prove_json, prove_pdf, read_anchors
+    from station.documents.passport_proof import MAX_FILE, InLog, prove_json, prove_pdf
 
-    anchors = read_anchors(_read(anchor or own_anchor(directory), MAX_FILE))
+    anchors = anchors_of(anchor, directory)
     key, content = _log_key(log_key, None if anchor else directory), _read(file, MAX_FILE)
     if content.lstrip()[:1] == b"{" or file.suffix == ".json":
         signed, beside = signature or file.with_name(f"{file.name}.sig"), file.with_name(f"{file.name}.log")
@@ -172,8 +167,7 @@ def verify(
     if as_json:
         print_json({"serial": proof.passport["unit"]["serial"], "proved": proof.proved, "not_proved": proof.not_proved})
         return
-    click.echo("\n".join(["Proved:", *(f"  {line}" for line in proof.proved)]))
-    click.echo("\n".join(["Not proved:", *(f"  {line}" for line in proof.not_proved)]))
+    tell_proof(proof.proved, proof.not_proved)
 
 
 def _log_key(given: Path | None, directory: Path | None) -> bytes:

@@ -123,7 +123,8 @@ def _modem(config: StationConfig, recipe: "Recipe", slot: str) -> Iterator[list[
 
 
 def _cpms(config: StationConfig, uri: str) -> str:
-    from station.daemon import opened_cpms, opened_factory
+    from station.daemon import opened_cpms
+    from station.factory import opened_factory
 
     with ExitStack() as stack:
         factory = stack.enter_context(opened_factory(config)) if config.cpms.identity else None

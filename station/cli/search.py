@@ -6,7 +6,8 @@ from typing import Any
 
 import click
 
-from station.cli.common import AS_JSON, DIRECTORY, acting, exit_codes, own_anchor, print_json
+from station.cli.common import AS_JSON, DIRECTORY, acting, exit_codes, print_json
+from station.cli.proofs import ANCHOR, anchors_of, tell_proof
 from station.config import StationConfig, load_station
 from station.errors import ConfigError, Defect, UnitError
 from station.person import Person, Role
@@ -16,7 +17,6 @@ from station.trace.recall import DAYS, MOST_PAGE, USUAL_PAGE, WORDS, Recall, ask
 from station.trace.search import MOST, USUAL, look_up
 
 MOST_LIST_BYTES = 1_000_000
-MOST_ANCHORS = 1_000_000
 MOST_NAMED = 20
 """Serial numbers that a sentence names."""
 
@@ -139,14 +139,12 @@ def recall_package(directory: Path, person: Person, out: Path, *, as_json: bool,
       station recall package --lot K-00017 --as qa-1
       station recall package --component mbedtls@3.6.4 --ever --out mbedtls.zip --as qa-1
     """
-    from station.daemon import opened_factory
-    from station.trace.export import Signer
+    from station.trace.export.signing import opened_to_sign
     from station.trace.recall_package import make_package
 
     config: StationConfig = load_station(directory)
-    with open_records(config.database_url, config.station.id) as records, opened_factory(config) as factory:
+    with opened_to_sign(config) as (records, signer):
         asked = _asked(records, words)
-        signer = Signer(factory.sign, factory.record_certificate)
         made = make_package(records, asked, person.id, out, signer)
     if as_json:
         print_json(vars(made) | {"unjudged": asked.unjudged, "unknown": asked.unknown})
@@ -159,9 +157,7 @@ def recall_package(directory: Path, person: Person, out: Path, *, as_json: bool,
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
 @DIRECTORY
 @AS_JSON
-@click.option(
-    "--anchor", type=click.Path(dir_okay=False, path_type=Path), help="The factory's record certificate, PEM."
-)
+@ANCHOR
 @exit_codes
 def recall_verify(file: Path, directory: Path, anchor: Path | None, *, as_json: bool) -> None:
     """Judge a recall package offline, and say what that proved and what not.
@@ -173,16 +169,13 @@ def recall_verify(file: Path, directory: Path, anchor: Path | None, *, as_json: 
     Example:
       station recall verify recall.zip --anchor records.pem
     """
-    from station.documents.passport_proof import read_anchors
     from station.trace.recall_proof import prove_package
 
-    place = anchor or own_anchor(directory)
-    proof = prove_package(file, read_anchors(read_bounded(place, str(place), MOST_ANCHORS)))
+    proof = prove_package(file, anchors_of(anchor, directory))
     if as_json:
         print_json(vars(proof))
         return
-    click.echo("\n".join(["Proved:", *(f"  {line}" for line in proof.proved)]))
-    click.echo("\n".join(["Not proved:", *(f"  {line}" for line in proof.not_proved)]))
+    tell_proof(proof.proved, proof.not_proved)
 
 
 def _asked(records: Records, words: dict[str, Any]) -> Recall:

@@ -1,17 +1,12 @@
 """What is newer elsewhere than a backup: the checkpoints that others kept of the audit log."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from pki.errors import PkiError
 from station.audit.signers import open_by
 from station.audit.verify import Seen
-from station.errors import ConfigError
 from station.records import LogSigner
-from station.strict import read_bounded
-
-MOST_FILES, MOST_NOTE = 100_000, 16_384
 
 
 @dataclass(frozen=True)
@@ -43,16 +38,3 @@ def read_outside(notes: Iterable[tuple[str, bytes]], signers: Sequence[LogSigner
         if checkpoint.size <= entries:
             fitting.append((where, note))
     return Outside(newest, tuple(fitting), tuple(unsigned))
-
-
-def notes_in(paths: Sequence[Path]) -> Iterator[tuple[str, bytes]]:
-    """Yield the checkpoints of files, and of folders what is named as one (*.txt), each with its path.
-
-    Raises:
-        ConfigError: A file can't be read, or there are too many.
-    """
-    found = [file for path in paths for file in (sorted(path.rglob("[!.]*.txt")) if path.is_dir() else [path])]
-    if len(found) > MOST_FILES:
-        raise ConfigError(f"these are more than {MOST_FILES} checkpoints", hint="Name the folder of fewer days.")
-    for file in found:
-        yield str(file), read_bounded(file, str(file), MOST_NOTE)

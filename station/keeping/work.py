@@ -8,14 +8,10 @@ import os
 import sys
 from pathlib import Path
 
-from pki.errors import PkiError
-from pki.issue import open_factory
 from station.config import StationConfig, load_station
 from station.errors import ConfigError, StationError
 from station.keeping.backup import Made, Wanted, make_backup
-from station.records import open_records
-from station.steps.credentials import translated
-from station.trace.export.envelope import Signer
+from station.trace.export.signing import opened_to_sign
 
 WHO = "station"
 POLITE = 10
@@ -36,17 +32,9 @@ def main() -> None:
 def _made(config: StationConfig) -> Made:
     if not config.backup.directory:
         raise ConfigError("nothing says where backups go", hint="Name the folder in [backup].")
-    try:
-        factory = open_factory(config.pki_directory, f"station {config.station.id}")
-    except PkiError as error:
-        raise translated(error) from error
-    try:
-        with open_records(config.database_url, config.station.id) as records:
-            signer = Signer(factory.sign, factory.record_certificate)
-            wanted = Wanted(Path(config.backup.directory), config.backup.keep, WHO)
-            return make_backup(config, records, signer, wanted)
-    finally:
-        factory.close()
+    wanted = Wanted(Path(config.backup.directory), config.backup.keep, WHO)
+    with opened_to_sign(config) as (records, signer):
+        return make_backup(config, records, signer, wanted)
 
 
 if __name__ == "__main__":

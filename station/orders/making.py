@@ -8,16 +8,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
 
-from pki.errors import PkiError
 from pki.issue import grant_quota
 from station.catalog.recipes import Recipe
 from station.config import StationConfig
 from station.errors import ConfigError
 from station.identifiers import Kind, Rules, parse
+from station.passwords import told
 from station.records import Edit, Records, SerialBlock, WorkOrder
 from station.records.values import TRAVELLER
 from station.releases import approved, draft, refuse_draft
-from station.steps.credentials import translated
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,39}")
 MOST_UNITS = 1_000_000
@@ -126,10 +125,8 @@ class Office:
         Raises:
             ServiceError: The ledger can't be written.
         """
-        try:
+        with told():
             grant_quota(self._config.pki_directory, order.id, order.allowed, rework)
-        except PkiError as error:
-            raise translated(error) from error
 
     def rules(self, order: WorkOrder) -> Rules:
         """Return what the product of an order declares of the identifiers of its units.

@@ -10,7 +10,6 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TypeVar
 
-from pki.errors import PkiError
 from station.bench import Services
 from station.cpms import NONE, Cpms, Credentials
 from station.cpms.contract import Rejected
@@ -23,9 +22,9 @@ from station.outbox.files import write_whole
 from station.outbox.lanes import Deliver, Effect, Route
 from station.outbox.patience import NotYet, Unequal
 from station.quality.ending import Endings
+from station.passwords import told
 from station.records import ENDED, REVOKED, WITHDRAWN, OutboxRow, PassportRow, Records, RevokedCertificate, Withdrawal
 from station.run import REGISTER, RENDER_PASSPORT
-from station.steps.credentials import translated
 from station.strict import parse
 
 CPMS_KINDS = (REGISTER, REVOKED, WITHDRAWN)
@@ -154,10 +153,8 @@ class PassportPrinter:
 
     def _signed(self, pdf: bytes) -> bytes:
         factory = self._services.factory
-        try:
+        with told():
             return sign_passport(pdf, factory.record_certificate, factory.sign)
-        except PkiError as error:
-            raise translated(error) from error
 
 
 def carriers(services: Services, cpms_of: CpmsOf, passports: Path, products: Path | None) -> Carriers:

@@ -13,14 +13,14 @@ import time
 from datetime import timedelta
 
 from pki.environment import E, Ship, Test
-from pki.errors import PkiError
 from pki.issuer import Issuer
 from pki.ledger import Reason
 from station.bench import Services
 from station.clock import utc_now
 from station.model import Environment
+from station.passwords import told
 from station.records import Ending, OutboxRow
-from station.steps.credentials import PROFILE, translated
+from station.steps.credentials import PROFILE
 from station.strict import parse
 
 UNFINISHED_HOURS = 72
@@ -42,10 +42,8 @@ class Endings:
             ServiceError: The PKI is away.
         """
         ending = parse(Ending, json.loads(row.body), f"message {row.ref}")
-        try:
+        with told():
             ended = [one.value for one in ending.environments if self._end_key(one, ending)]
-        except PkiError as error:
-            raise translated(error) from error
         return (" ".join(ended) or "none was living").encode()
 
     def _end_key(self, environment: Environment, ending: Ending) -> bool:

@@ -9,7 +9,7 @@ from typing import Generic, Literal
 
 from pki.cms import recipient_of
 from pki.environment import Certificate, E, Key, Ship, Test
-from pki.errors import PkiError, RequestRefused
+from pki.errors import RequestRefused
 from pki.issuer import Issuer
 from pki.proof import Proof as KeyProof
 from station.bench import Bench
@@ -17,10 +17,9 @@ from station.clock import Deadline
 from station.drivers import Challenges, KeyPackages, StoredCertificates, ability
 from station.errors import Defect, UnitError
 from station.model import Environment, KeyOrigin, Proof
-from station.passwords import translated
+from station.passwords import told
 from station.steps.trust import check_issuer, install_roots, prove_roots, write_file
 
-__all__ = ["Enrolment", "credentials", "install_credentials", "translated"]
 PROFILE = "station"
 NONCE_BYTES = 32
 
@@ -41,14 +40,12 @@ def install_credentials(bench: Bench, environment: Environment, deadline: Deadli
         ConfigError: Another factory issues for this environment.
     """
     factory = bench.services.factory
-    try:
+    with told():
         check_issuer(factory.root_sha256, bench.recipe.environment(environment))
         if environment is Environment.TEST:
             Enrolment(bench, environment, factory.issuer(Test), deadline).converge()
         else:
             Enrolment(bench, environment, factory.issuer(Ship), deadline).converge()
-    except PkiError as error:
-        raise translated(error) from error
     if bench.recipe.product.password.key:
         made = bench.services.passwords.ensure(bench.unit.serial, environment)
         bench.note(password_version=made.version, password_encoding=made.encoding)

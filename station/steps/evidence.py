@@ -1,12 +1,12 @@
 """Prove with the device's own keys that it is the unit whose earlier rows are about to count."""
 
 from pki.environment import Ship, Test
-from pki.errors import PkiError
 from station.bench import Bench
 from station.clock import Deadline
 from station.errors import Defect, UnitError
 from station.model import Environment
-from station.steps.credentials import Enrolment, translated
+from station.passwords import told
+from station.steps.credentials import Enrolment
 
 
 def prove_identity(bench: Bench, deadline: Deadline) -> None:
@@ -20,13 +20,11 @@ def prove_identity(bench: Bench, deadline: Deadline) -> None:
     if not bench.recipe.product.abilities.receipts or "challenged" in bench.proven:
         return
     factory = bench.services.factory
-    try:
+    with told():
         held = (
             Enrolment(bench, Environment.SHIP, factory.issuer(Ship), deadline).challenged()
             or Enrolment(bench, Environment.TEST, factory.issuer(Test), deadline).challenged()
         )
-    except PkiError as error:
-        raise translated(error) from error
     if not held:
         raise UnitError(Defect.KEY, "The device holds none of the keys that this unit was given.")
     bench.proven.add("challenged")

@@ -5,21 +5,17 @@ signed. Whatever happens after it, the next run asks the device which key it hol
 continues; the old one is nobody's any more, and a third is made. So no unit ever has two living certificates.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeVar
 
 from pki.certificate.csr import CertificateRequest
 from pki.environment import Certificate, Test
-from pki.errors import PkiError
 from pki.issuer import Issuer
 from station.acceptance import Renewed
 from station.bench import Bench
 from station.errors import Defect, UnitError
 from station.model import Environment
-from station.steps.credentials import PROFILE, translated
-
-Result = TypeVar("Result")
+from station.passwords import told
+from station.steps.credentials import PROFILE
 
 
 @dataclass
@@ -39,7 +35,8 @@ class TestRenewal:
         Raises:
             ServiceError: The HSM or the ledger is away.
         """
-        return _translating(lambda: self.issuer.probe(self.bench.unit.serial))
+        with told():
+            return self.issuer.probe(self.bench.unit.serial)
 
     def sign(self, request: CertificateRequest) -> Renewed:
         """Enter the key of the unit's own request and issue for it; repeated, the same certificate.
@@ -48,7 +45,8 @@ class TestRenewal:
             UnitError: The request is not one for a new key of this unit.
             ServiceError: The HSM or the ledger is away.
         """
-        self.certificate = made = _translating(lambda: self._issued(request))
+        with told():
+            self.certificate = made = self._issued(request)
         return Renewed(made.chain_pem, made.serial, made.sha256)
 
     def seen_in_use(self) -> None:
@@ -59,8 +57,9 @@ class TestRenewal:
         """
         if self.certificate is not None:
             made, bench = self.certificate, self.bench
-            _translating(lambda: self.issuer.record(made, "installed"))
-            _translating(lambda: self.issuer.record(made, "proven"))
+            with told():
+                self.issuer.record(made, "installed")
+                self.issuer.record(made, "proven")
             bench.note(renewed_certificate=made.serial, renewed_key_version=made.version)
             if bench.run.sequence:  # outside of any run, whoever does it records it
                 bench.services.records.certificate_event(
@@ -76,10 +75,3 @@ class TestRenewal:
                 raise UnitError(Defect.CERTIFICATE, f"Unit {serial} has no living certificate to renew.")
             key = self.issuer.renew(certificate, request.der)
         return self.issuer.issue(key, self.bench.recipe.test.owner)
-
-
-def _translating(act: Callable[[], Result]) -> Result:
-    try:
-        return act()
-    except PkiError as error:
-        raise translated(error) from error

@@ -1,7 +1,6 @@
 """A unit that was released before and comes back: compare it with its record, and write nothing (F-B7)."""
 
 from pki.environment import Ship
-from pki.errors import PkiError
 from pki.proof import Proof as KeyProof
 from station.bench import Services
 from station.catalog.recipes import Recipe
@@ -9,7 +8,8 @@ from station.clock import Deadline
 from station.drivers import Challenges, Charger, ability
 from station.errors import Defect, UnitError
 from station.model import DeviceIdentity
-from station.steps.credentials import NONCE_BYTES, PROFILE, translated
+from station.passwords import told
+from station.steps.credentials import NONCE_BYTES, PROFILE
 
 
 def verify_released(
@@ -29,12 +29,10 @@ def verify_released(
         return
     slot = "ship" if abilities.key_slots else ""
     issuer = services.factory.issuer(Ship)
-    try:
+    with told():
         key = issuer.current(serial, PROFILE)
         nonce = services.factory.random(NONCE_BYTES)
         proof = ability(charger, Challenges).challenge(slot, nonce, deadline)
         if key is None:
             raise UnitError(Defect.KEY, f"The key of unit {serial} is revoked.")
         issuer.confirm(key, KeyProof("challenge", identity.uid, nonce, proof.spki, proof.signature))
-    except PkiError as error:
-        raise translated(error) from error

@@ -10,9 +10,9 @@ from cryptography import x509
 
 from fixtures.passports import SampleRecords
 from pki.ledger import create_ledger
+from station.audit.kept import notes_in
 from station.config import StationConfig, load_station
 from station.keeping.backup import Made, Wanted, make_backup
-from station.keeping.gap import notes_in
 from station.keeping.restore import Restored, restore
 from station.model import Measurement, Outcome
 from station.records import LabelJob, Message, Records, RunRequest, StepResult, open_records

@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 
 from pki.log import Checkpoint, sign_checkpoint
+from station.audit.kept import notes_in
 from station.audit.key import origin_of
 from station.audit.verify import verify_log
 from station.config import load_station
 from station.errors import ConfigError, Interlocked, UnitError
 from station.identifiers.cartons import CartonBlock, sscc
 from station.keeping.accepting import accept, last_carton_of, refuse_restored
-from station.keeping.gap import notes_in
 from station.people import NotAllowed
 from station.person import Person, Role
 from station.records import (

@@ -21,9 +21,9 @@ from fixtures.demo.place import CATALOG, Place, free_ports, prepare
 from fixtures.demo.world import World
 from pki.environment import Test
 from station.config import load_station
-from station.daemon import opened_factory
 from station.drivers.mcuboot import McubootCharger
 from station.errors import ConfigError
+from station.factory import opened_factory
 from station.person import Person, Role
 from station.proving import Proof, prove_alone
 from station.records import open_records

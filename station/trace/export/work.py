@@ -9,14 +9,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from pki.errors import PkiError
-from pki.issue import open_factory
 from station.config import StationConfig, load_station
 from station.errors import StationError
 from station.model import Outcome
-from station.records import ExportFilter, ExportSet, open_records
-from station.steps.credentials import translated
-from station.trace.export import DOCUMENTS, Signer, Wanted, make_documents, make_export
+from station.records import ExportFilter, ExportSet
+from station.trace.export import DOCUMENTS, Wanted, make_documents, make_export
+from station.trace.export.signing import opened_to_sign
 from station.trace.moments import moment
 
 
@@ -35,16 +33,8 @@ def _made(config: StationConfig, asked: dict[str, Any]) -> dict[str, Any]:
     rows = ExportFilter(asked["order"], asked["product"], "", outcome, *times)
     wanted = Wanted(asked["format"], asked["who"], ExportSet(asked["table"]), rows)
     make = make_documents if wanted.format in DOCUMENTS else make_export
-    try:
-        factory = open_factory(config.pki_directory, f"station {config.station.id}")
-    except PkiError as error:
-        raise translated(error) from error
-    try:
-        with open_records(config.database_url, config.station.id) as records:
-            signer = Signer(factory.sign, factory.record_certificate)
-            made = make(records, signer, wanted, Path(asked["target"]), _progress)
-    finally:
-        factory.close()
+    with opened_to_sign(config) as (records, signer):
+        made = make(records, signer, wanted, Path(asked["target"]), _progress)
     return {"rows": made.rows, "sha256": made.sha256}
 
 
