@@ -1,7 +1,6 @@
 """`station batch` with a token and people: who made it stands in the records, and secrets leave sealed only."""
 
 import json
-import os
 import subprocess
 from collections.abc import Iterator
 from dataclasses import replace
@@ -9,7 +8,6 @@ from pathlib import Path
 from zipfile import ZipFile
 
 import pytest
-from click.testing import CliRunner
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
@@ -17,16 +15,13 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
 from fixtures.batches import ORDER, add_order, release_units
-from fixtures.demo.place import CATALOG, acting
-from fixtures.token import make_token
-from pki.ceremony import hold_ceremony
 from pki.environment import Ship
 from pki.issue import Factory, open_factory
 from pki.passwords import Kind
-from station.cli import main
 from station.config import load_station
 from station.records import open_records
-from tests.people.staff import Staff, staffed
+from tests.people.staff import Staff
+from tests.station.founded import founded, run_as
 
 OWNER = "Example Operator"
 
@@ -61,10 +56,6 @@ class Station:
 
     def _fill(self) -> None:
         config = load_station(self.directory)
-        make_token(config.pki_directory, "factory")
-        file = self.directory / "ceremony.toml"
-        file.write_text((CATALOG / "ceremony.toml").read_text().replace("../softhsm2.conf", "softhsm2.conf"))
-        hold_ceremony(file, config.pki_directory)
         factory = open_factory(config.pki_directory, "test")
         try:
             with open_records(config.database_url, config.station.id) as records:
@@ -78,9 +69,7 @@ class Station:
             factory.close()
 
     def run(self, *words: str | Path, who: str = "lead-1") -> tuple[int, str]:
-        env = acting(self.staff.people, who) | {"STATION_DIR": str(self.directory)}
-        done = CliRunner().invoke(main, ["batch", *map(str, words)], env=env)
-        return done.exit_code, done.output
+        return run_as(self.staff, who, "batch", *words)
 
     @property
     def anchor(self) -> Path:
@@ -90,10 +79,8 @@ class Station:
 @pytest.fixture(scope="module")
 def station(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Station]:
     """Yield a station with a token, people, and an order of which three units are released."""
-    before = os.environ.get("SOFTHSM2_CONF")
-    yield Station(staffed(tmp_path_factory.mktemp("station")))
-    if before is not None:
-        os.environ["SOFTHSM2_CONF"] = before
+    with founded(tmp_path_factory.mktemp("station")) as staff:
+        yield Station(staff)
 
 
 @pytest.fixture(scope="module")

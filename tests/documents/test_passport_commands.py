@@ -10,17 +10,15 @@ from click.testing import CliRunner
 
 from fixtures.demo.place import CATALOG
 from fixtures.passports import MEASUREMENTS, STEPS, tool
-from fixtures.token import make_token
-from pki.ceremony import hold_ceremony
 from pki.issue import open_factory
 from station.cli import main
 from station.clock import iso, utc_now
-from station.config import load_station
 from station.documents.passport import passport_document
 from station.model import Outcome, UnitRecord
 from station.records import LabelJob, Records, RunRequest, SerialBlock, StepResult, WorkOrder, open_records
 from station.setup import InitOptions, init_station
 from station.steps.record import fingerprint
+from tests.station.founded import found_factory
 
 SERIAL = "AC22-000001"
 ORDER = WorkOrder(
@@ -33,11 +31,7 @@ def station(tmp_path_factory: pytest.TempPathFactory, sample_of_module: Callable
     """A station with a token, a ceremony behind it, and one released unit."""
     place = tmp_path_factory.mktemp("station")
     init_station(place, InitOptions())
-    config = load_station(place)
-    make_token(config.pki_directory, "factory")
-    file = place / "ceremony.toml"
-    file.write_text((CATALOG / "ceremony.toml").read_text().replace("../softhsm2.conf", "softhsm2.conf"))
-    hold_ceremony(file, config.pki_directory)
+    config = found_factory(place)
     factory = open_factory(config.pki_directory, "test")
     with open_records(config.database_url, config.station.id) as records:
         unit = sample_of_module(serial=SERIAL, released_at=iso(utc_now()), gtin="9521141000014")

@@ -1,6 +1,5 @@
 """The drill from the command line, with a real token: back up, lose the station, restore, answer for it, go on."""
 
-import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -9,24 +8,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner
 
 from fixtures.batches import add_order
-from fixtures.demo.place import CATALOG, acting
 from fixtures.people import pin_file
-from fixtures.token import make_token
-from pki.ceremony import hold_ceremony
 from pki.issue import open_factory
 from station.board import Board
-from station.cli import main
 from station.clock import utc_now
 from station.config import load_station
 from station.keeping.keeper import Keeper
 from station.model import LineView
 from station.records import Records, open_records
 from station.web.language import Languages
-from tests.people.staff import Staff, staffed
+from tests.people.staff import Staff
 from tests.station.cli_world import eventually
+from tests.station.founded import founded, run_as
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -34,26 +29,15 @@ pytestmark = pytest.mark.timeout(300)
 @pytest.fixture(scope="module")
 def staff(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Staff]:
     """Yield a station with a token, people and an order, and a disk for its backups."""
-    before = os.environ.get("SOFTHSM2_CONF")
-    staff = staffed(tmp_path_factory.mktemp("drill"))
-    config = load_station(staff.station)
-    make_token(config.pki_directory, "factory")
-    file = staff.station / "ceremony.toml"
-    file.write_text((CATALOG / "ceremony.toml").read_text().replace("../softhsm2.conf", "softhsm2.conf"))
-    hold_ceremony(file, config.pki_directory)
-    with open_records(config.database_url, config.station.id) as records:
-        add_order(records, 10)
-    (staff.directory / "disk").mkdir()
-    yield staff
-    os.environ.pop("SOFTHSM2_CONF", None)
-    if before is not None:
-        os.environ["SOFTHSM2_CONF"] = before
+    with founded(tmp_path_factory.mktemp("drill")) as staff:
+        with staff.records() as records:
+            add_order(records, 10)
+        (staff.directory / "disk").mkdir()
+        yield staff
 
 
 def run(staff: Staff, *words: str | Path, who: str = "admin-1", directory: Path | None = None) -> tuple[int, str]:
-    env = acting(staff.people, who) | {"STATION_DIR": str(directory or staff.station)}
-    done = CliRunner().invoke(main, [str(word) for word in words], env=env)
-    return done.exit_code, done.output
+    return run_as(staff, who, *words, directory=directory)
 
 
 def refused(directory: Path) -> list[tuple[str, str]]:

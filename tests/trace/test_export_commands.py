@@ -15,15 +15,10 @@ from typing import Any
 
 import httpx
 import pytest
-from click.testing import CliRunner
 from sqlalchemy import insert, select
 
 from fixtures.batches import ORDER, add_order
-from fixtures.demo.place import CATALOG, acting
-from fixtures.token import make_token
-from pki.ceremony import hold_ceremony
 from station.board import Board
-from station.cli import main
 from station.clock import utc_now
 from station.config import StationConfig, load_station
 from station.model import LineView, Outcome
@@ -39,8 +34,9 @@ from station.trace.scheduled import ScheduledExports
 from station.web.app import create_app
 from station.web.exports import Asked, export_routes
 from station.web.server import serve
-from tests.people.staff import Staff, door_of, staffed
+from tests.people.staff import Staff, door_of
 from tests.station.cli_world import eventually
+from tests.station.founded import founded, run_as
 from tests.web.conftest import SmallLine, come_in
 
 
@@ -50,10 +46,6 @@ class Station:
     def __init__(self, staff: Staff) -> None:
         self.staff, self.directory = staff, staff.station
         config = load_station(self.directory)
-        make_token(config.pki_directory, "factory")
-        file = self.directory / "ceremony.toml"
-        file.write_text((CATALOG / "ceremony.toml").read_text().replace("../softhsm2.conf", "softhsm2.conf"))
-        hold_ceremony(file, config.pki_directory)
         with open_records(config.database_url, config.station.id) as records:
             add_order(records, 10)
             rows = [
@@ -64,9 +56,7 @@ class Station:
                 session.execute(insert(tables.Unit), rows)
 
     def run(self, *words: str | Path, who: str = "qa-1") -> tuple[int, str]:
-        env = acting(self.staff.people, who) | {"STATION_DIR": str(self.directory)}
-        done = CliRunner().invoke(main, ["export", *map(str, words)], env=env)
-        return done.exit_code, done.output
+        return run_as(self.staff, who, "export", *words)
 
     def exported(self, begin: str) -> list[str]:
         """Return the files that were made, as the records have them, whose names begin so."""
@@ -83,11 +73,8 @@ class Station:
 @pytest.fixture(scope="module")
 def station(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Station]:
     """Yield a station with a token, people and units."""
-    before = os.environ.get("SOFTHSM2_CONF")
-    yield Station(staffed(tmp_path_factory.mktemp("station")))
-    os.environ.pop("SOFTHSM2_CONF", None)
-    if before is not None:
-        os.environ["SOFTHSM2_CONF"] = before
+    with founded(tmp_path_factory.mktemp("station")) as staff:
+        yield Station(staff)
 
 
 @pytest.mark.parametrize("form", ["csv", "parquet", "epcis", "hbom"])

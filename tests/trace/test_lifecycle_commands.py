@@ -1,33 +1,28 @@
 """`station lifecycle` with a token and people: reports become signed passports, all of a report or none of it."""
 
 import json
-import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
 from sqlalchemy import update
 
 from fixtures.batches import STATION, Plant, add_order, opened_plant, release_units
-from fixtures.demo.place import CATALOG, acting
-from fixtures.token import make_token
-from pki.ceremony import hold_ceremony
 from pki.ledger import Reason
-from station.cli import main
 from station.clock import utc_now
 from station.config import load_station
-from station.daemon import opened_factory
 from station.documents.passport import read_passport
 from station.documents.passport_pdf import Edition, render_passport
 from station.errors import ConfigError
+from station.factory import opened_factory
 from station.lifecycle import tell
 from station.records import BatchFilter, LifecycleEvent, LifecycleKind, Records, UnitState, open_records, tables
 from station.trace.lifecycle_reports import LinesRefused, Report, of_serials, of_table
 from station.trace.unit_page import Dossiers
-from tests.people.staff import Staff, staffed
+from tests.people.staff import Staff
+from tests.station.founded import founded, run_as
 
 COUNT = 12
 
@@ -40,16 +35,10 @@ class Field:
         settings = self.directory / "station.toml"
         settings.write_text(settings.read_text().replace('"ST1"', f'"{STATION}"'))
         self.config = load_station(self.directory)
-        make_token(self.config.pki_directory, "factory")
-        file = self.directory / "ceremony.toml"
-        file.write_text((CATALOG / "ceremony.toml").read_text().replace("../softhsm2.conf", "softhsm2.conf"))
-        hold_ceremony(file, self.config.pki_directory)
         self._free = iter(_packable(self))
 
     def run(self, *words: str | Path, who: str = "lead-1") -> tuple[int, str]:
-        env = acting(self.staff.people, who) | {"STATION_DIR": str(self.directory)}
-        done = CliRunner().invoke(main, list(map(str, words)), env=env)
-        return done.exit_code, done.output
+        return run_as(self.staff, who, *words)
 
     def told(self, *words: str | Path, who: str = "lead-1") -> str:
         code, said = self.run("lifecycle", *words, who=who)
@@ -86,11 +75,8 @@ def _packable(field: Field) -> list[str]:
 @pytest.fixture(scope="module")
 def field(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Field]:
     """Yield a station with a token, people and units."""
-    before = os.environ.get("SOFTHSM2_CONF")
-    yield Field(staffed(tmp_path_factory.mktemp("field")))
-    os.environ.pop("SOFTHSM2_CONF", None)
-    if before is not None:
-        os.environ["SOFTHSM2_CONF"] = before
+    with founded(tmp_path_factory.mktemp("field")) as staff:
+        yield Field(staff)
 
 
 def test_a_life_is_reported_and_each_revision_is_proved(field: Field, tmp_path: Path) -> None:
