@@ -8,8 +8,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from cryptography import x509
-
 from pki.environment import Environment as World
 from pki.environment import Ship, Test
 from pki.errors import KeystoreError, PkiError, ProfileError, RequestRefused
@@ -86,11 +84,6 @@ class OcppPasswords:
                 return self.factory.passwords.hand_over(unit, cpms)
 
         return hand_over
-
-    def resealed(self, unit: str, recipient: x509.Certificate) -> bytes:
-        """Return the unit's ship password as CMS (DER) that only the recipient can open."""
-        with told():
-            return self.factory.passwords.reseal(unit, recipient)
 
 
 @dataclass(frozen=True)

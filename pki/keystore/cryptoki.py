@@ -35,7 +35,6 @@ _FUNCTIONS: dict[str, tuple[int, tuple[Any, ...]]] = {
     "Finalize": (1, (_POINTER,)),
     "GetSlotList": (4, (c_ubyte, _POINTER, _POINTER)),
     "GetTokenInfo": (6, (_HANDLE, _POINTER)),
-    "GetMechanismList": (7, (_HANDLE, _POINTER, _POINTER)),
     "OpenSession": (12, (_HANDLE, c_ulong, _POINTER, _POINTER, _POINTER)),
     "CloseSession": (13, (_HANDLE,)),
     "Login": (18, (_HANDLE, c_ulong, c_char_p, c_ulong)),
@@ -230,14 +229,6 @@ class Cryptoki:
         self._functions["GetTokenInfo"](slot, byref(info))
         fields = (bytes(getattr(info, name)) for name in ("label", "manufacturer", "model", "serial"))
         return TokenInfo(slot, *(field.rstrip(b" \0").decode("utf-8", "replace") for field in fields))
-
-    def mechanisms(self, slot: int) -> frozenset[int]:
-        """Return the numbers of the mechanisms that a token claims to have."""
-        count = c_ulong(0)
-        self._functions["GetMechanismList"](slot, None, byref(count))
-        numbers = (c_ulong * count.value)()
-        self._functions["GetMechanismList"](slot, numbers, byref(count))
-        return frozenset(numbers[: count.value])
 
     def open_session(self, slot: int) -> int:
         """Return a new read-write session."""

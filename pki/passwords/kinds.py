@@ -53,7 +53,6 @@ class Policy:
     alphabet: str
     groups: tuple[int, ...]
     """Characters between the hyphens."""
-    least_bits: float
     encoding: Encoding = Encoding.ASCII
     per_unit: bool = False
     """Too short to be unique by itself: the pair with its unit is."""
@@ -71,13 +70,13 @@ class Policy:
 
 POLICIES: dict[Kind, Policy] = {
     # Letters and digits only: printable for stacks that guess whether hexadecimal was meant, no colon of Basic auth.
-    Kind.OCPP: Policy(digits + ascii_letters, (20,), 119, Encoding.OCPP),
-    Kind.WIFI: Policy(BASE58, (4, 4, 4, 4), 80),
-    Kind.WEB: Policy(BASE58, (4, 4, 4, 4), 80),
-    Kind.PIN: Policy(digits, (8,), 26, per_unit=True),
-    Kind.BLE_PIN: Policy(digits, (6,), 19.9, per_unit=True),
-    Kind.CLAIM: Policy(CROCKFORD, (5, 5), 40),
-    Kind.RECOVERY: Policy(CROCKFORD, (4,) * 7, 128),
+    Kind.OCPP: Policy(digits + ascii_letters, (20,), Encoding.OCPP),
+    Kind.WIFI: Policy(BASE58, (4, 4, 4, 4)),
+    Kind.WEB: Policy(BASE58, (4, 4, 4, 4)),
+    Kind.PIN: Policy(digits, (8,), per_unit=True),
+    Kind.BLE_PIN: Policy(digits, (6,), per_unit=True),
+    Kind.CLAIM: Policy(CROCKFORD, (5, 5)),
+    Kind.RECOVERY: Policy(CROCKFORD, (4,) * 7),
 }
 
 

@@ -66,7 +66,6 @@ class TracedUnit:
     passport: bytes
     """The newest; empty for a unit that was never released."""
     passport_sha256: str
-    passport_at: datetime | None
     runs: tuple[TracedRun, ...]
     parts: tuple[TracedPart, ...]
     scrapped_at: datetime | None = None
@@ -79,14 +78,14 @@ def traced_units(session: Session, wanted: ExportFilter) -> Iterator[TracedUnit]
     """Yield the units that a filter takes, by serial number."""
     source, unit, passport = SOURCES[ExportSet.UNITS], tables.Unit, tables.Passport
     columns = (unit.serial, unit.state, unit.work_order, tables.WorkOrder.product, unit.reserved_at,
-               passport.document, passport.sha256, passport.at)  # fmt: skip
+               passport.document, passport.sha256)  # fmt: skip
     query = select(*columns).select_from(source.tables).where(*source.conditions(wanted)).order_by(*source.key)
     for portion in session.execute(query.execution_options(yield_per=PORTION)).partitions():
         serials = [row[0] for row in portion]
         runs, parts, ends = _runs(session, serials), _parts(session, serials), _ends(session, serials)
         cartons, lives = _cartons(session, serials), _lives(session, serials)
-        for serial, state, order, product, at, document, digest, released in portion:
-            told = (document or b"", digest or "", released, tuple(runs.get(serial, ())), tuple(parts.get(serial, ())))
+        for serial, state, order, product, at, document, digest in portion:
+            told = (document or b"", digest or "", tuple(runs.get(serial, ())), tuple(parts.get(serial, ())))
             later = (tuple(cartons.get(serial, ())), tuple(lives.get(serial, ())))
             yield TracedUnit(serial, state, order, product, at, *told, ends.get(serial), *later)
 

@@ -119,11 +119,6 @@ class Genealogy(Section):
         with self.database.read() as session:
             return tuple(value(ReopenedRow, row) for row in session.scalars(query))
 
-    def hardware_changed_at(self, unit: str, name: str = "") -> datetime | None:
-        """Return when a unit's hardware last changed so that a test must be done again; any change without a name."""
-        with self.database.read() as session:
-            return changed_at(session, unit, name)
-
     def _attached(self, session: Session, part: Part, who: str, run: RunRef | None) -> tables.Component:
         _open_unit(session, part.unit)
         if run is None:
@@ -174,13 +169,6 @@ class Genealogy(Section):
 def changed_at(session: Session, unit: str, name: str = "") -> datetime | None:
     """Return when a unit's hardware last changed so that a test, step or identity is open again."""
     return session.scalar(select(func.max(tables.Reopened.at)).filter_by(unit=unit, name=name))
-
-
-def numbers_of(session: Session, unit: str) -> tuple[tuple[str, str], ...]:
-    """Return kind and serial number or lot of every part that is in a unit; holds are judged by them."""
-    row = tables.Component
-    query = select(row.kind, row.serial, row.lot).where(row.unit == unit, row.detached_at.is_(None))
-    return tuple((kind, serial or lot) for kind, serial, lot in session.execute(query))
 
 
 def _at(session: Session, unit: str, kind: str, position: str) -> tables.Component | None:

@@ -81,12 +81,6 @@ class Identifiers(OrderImports):
         with self.database.read() as session:
             return tuple(value(IdentifierRow, found) for found in session.scalars(query))
 
-    def unit_of_identifier(self, kind: Kind, number: str) -> str:
-        """Return the serial number of the unit on which an identifier is alive, or nothing."""
-        with self.database.read() as session:
-            row = _living(session, Identifier(kind, number, number))
-            return row.unit if row else ""
-
     def known_identifiers(self, kind: Kind, numbers: Sequence[str]) -> dict[str, KnownIdentifier]:
         """Return where some identifiers stand already: in the lists of an order, on a living unit."""
         listed, alive = tables.ListedIdentifier, tables.Identifier

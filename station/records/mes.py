@@ -123,13 +123,6 @@ class MesMessages(Section):
             row.done_at, row.answer, row.error = utc_now(), sentence(answer), ""
             row.attempts += 1
 
-    def mes_postponed(self, message: MesMessageRow, error: str) -> None:
-        """Record why a message could not be delivered."""
-        with self.database.write() as session:
-            row = session.get_one(tables.MesMessage, (message.ref.station, message.ref.sequence))
-            row.error = sentence(error)
-            row.attempts += 1
-
     def mes_told(self, since: datetime) -> tuple[MesMessageRow, ...]:
         """Return the messages made since a time that the MES said it has, in their order."""
         made = self._messages().where(tables.MesMessage.created_at >= since, tables.MesMessage.done_at.is_not(None))

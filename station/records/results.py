@@ -85,11 +85,6 @@ class Results(Section):
         with self.database.read() as session:
             return missing(session, unit, required)
 
-    def missing_stage(self, hardware_uid: str, serial: str, program: str) -> tuple[str, ...]:
-        """Return why a device has not passed an earlier test program, each as one sentence."""
-        with self.database.read() as session:
-            return stage_missing(session, hardware_uid, serial, program)
-
 
 def missing(session: Session, unit: str, required: Sequence[RequiredResult]) -> tuple[str, ...]:
     """Return which required results a unit lacks, each as one sentence; empty if it has all of them.

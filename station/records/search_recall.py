@@ -6,7 +6,7 @@ the parts that are in it. With `ever`, also what it was before. Who had it in th
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
 from typing import Any, NamedTuple
@@ -70,11 +70,6 @@ class RecallFilter:
     """Units that have a certificate and no passport, so that nothing tells of which CA it is, and until when."""
     ever: bool = False
     """Also what was so and is not any more."""
-
-    @property
-    def is_empty(self) -> bool:
-        """Tell whether it restricts nothing, so that all units are found."""
-        return all(getattr(self, one.name) == one.default for one in fields(self) if one.name != "ever")
 
 
 class RecalledUnit(NamedTuple):

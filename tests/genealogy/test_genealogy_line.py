@@ -255,8 +255,8 @@ def test_numbers_that_the_order_does_not_list(world: World, hands: Hands, tmp_pa
     assert refused(hands, 7) == f"The iccid {bears['sim/iccid']} is not of the lists of work order {order}."
     with books(world) as records:
         history = records.unit_history(serial)
-        assert records.unit_of_identifier(Kind.MAC, bears["mac/1"]) == serial
-        assert records.unit_of_identifier(Kind.ICCID, parse(Kind.ICCID, bears["sim/iccid"]).value) == ""
+        assert records.known_identifiers(Kind.MAC, [bears["mac/1"]])[bears["mac/1"]].unit == serial
+        assert records.known_identifiers(Kind.ICCID, [parse(Kind.ICCID, bears["sim/iccid"]).value]) == {}
     assert history is not None
     assert history.labels == ()
     assert outcomes(world, serial) == ["FAIL", "FAIL"]

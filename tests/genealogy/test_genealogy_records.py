@@ -27,7 +27,7 @@ def test_part_is_attached_once_and_asked_twice_changes_nothing(shop: Shop) -> No
     shop.attach(ONE)
     (row,) = shop.records.components(ONE)
     assert (row.kind, row.position, row.serial, row.attached_by) == ("power module", "M1", "PM-1", "operator-1")
-    assert shop.records.hardware_changed_at(ONE) is None
+    assert shop.records.reopened(ONE) == ()
 
 
 def test_part_that_is_in_another_unit_quarantines_both(shop: Shop) -> None:
@@ -70,19 +70,18 @@ def test_swap_re_opens_what_the_part_affects_and_keeps_the_old_row(shop: Shop) -
     assert (old.serial, old.detached_by, old.reason) == ("PM-1", "rework-1", "fan does not start")
     assert (new.serial, new.detached_at) == ("PM-2", None)
     assert [row.name for row in shop.records.reopened(ONE)] == ["", "accept", "hipot"]
-    assert shop.records.hardware_changed_at(ONE, "hipot") == shop.records.hardware_changed_at(ONE)
-    assert shop.records.hardware_changed_at(ONE, "insulation") is None
+    assert len({row.at for row in shop.records.reopened(ONE)}) == 1
 
 
 def test_part_that_comes_later_re_opens_too(shop: Shop) -> None:
     shop.attach(ONE)
     shop.abort(ONE)
     shop.records.detach(ONE, "power module", "M1", "fan does not start", "rework-1")
-    taken_out = shop.records.hardware_changed_at(ONE)
+    (*_, taken_out) = shop.records.reopened(ONE)
     shop.records.attach(module(ONE, "PM-2"), "rework-1")
-    assert len(shop.records.reopened(ONE)) == 6
-    assert taken_out is not None
-    assert (shop.records.hardware_changed_at(ONE) or taken_out) >= taken_out
+    again = shop.records.reopened(ONE)[3:]
+    assert [row.name for row in again] == ["", "accept", "hipot"]
+    assert all(row.at >= taken_out.at for row in again)
 
 
 def test_step_that_was_re_opened_has_no_evidence_any_more(shop: Shop) -> None:

@@ -21,7 +21,6 @@ def test_one_unit_has_it(records: Records) -> None:
     """What was claimed is found by both ways; claiming it again adds nothing."""
     assert records.claim(ONE, MAC, "ethernet") == records.claim(ONE, MAC, "ethernet")
     assert [row.value for row in records.identifiers(ONE)] == ["001122AABBCC"]
-    assert records.unit_of_identifier(Kind.MAC, MAC.value) == ONE
     assert records.known_identifiers(Kind.MAC, [MAC.value, "F"]) == {MAC.value: KnownIdentifier(unit=ONE)}
 
 

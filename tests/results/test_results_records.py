@@ -9,6 +9,7 @@ import pytest
 from station.catalog.recipes import RequiredResult
 from station.config import StationConfig
 from station.records import Part, SubjectKind, Taken, Verdict
+from station.records.results import stage_missing
 from tests.results.results_world import GOOD, NOON, REQUIRED, SERIAL, UID, Bench
 
 LATER = NOON + timedelta(minutes=1)
@@ -162,7 +163,8 @@ def test_results_of_a_part_follow_the_part(bench: Bench) -> None:
 
 
 def stage(bench: Bench) -> tuple[str, ...]:
-    return bench.records.missing_stage(UID, "", "board-test")
+    with bench.records.database.read() as session:
+        return stage_missing(session, UID, "", "board-test")
 
 
 def test_stage_is_passed_by_its_own_limits(bench: Bench) -> None:
