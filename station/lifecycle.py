@@ -6,18 +6,21 @@ before that transaction, nothing happened; a signature that is not used is nobod
 the same unit meanwhile, the revision is not the next one any more, and nothing is written either.
 """
 
+import json
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
 from pki.issue import Factory
 from station.clock import iso, utc_now
+from station.documents.passport import read_passport
 from station.documents.passport_revision import revised
 from station.model import LifeEvent
 from station.passwords import told
-from station.records import LifecycleEvent, LifecycleRow, Message, PassportRow, Records, Revision
+from station.records import LifecycleEvent, LifecycleRow, Message, OutboxRow, PassportRow, Records, Revision
 from station.run import RENDER_PASSPORT
 from station.steps.record import fingerprint
+from station.strict import parse
 
 
 def tell(records: Records, factory: Factory, events: Sequence[LifecycleEvent]) -> tuple[LifecycleRow, ...]:
@@ -32,6 +35,24 @@ def tell(records: Records, factory: Factory, events: Sequence[LifecycleEvent]) -
     dated = [event if event.occurred_at else replace(event, occurred_at=now) for event in events]
     records.check_events(dated)
     return records.all_happened(dated, _revisions(records, factory, dated, now))
+
+
+def say_scrapped(records: Records, factory: Factory, row: OutboxRow) -> bytes:
+    """Add to a unit's passport that it was scrapped, once, and name the revision that says it.
+
+    Raises:
+        Interlocked: Somebody else wrote of the unit meanwhile.
+        ServiceError: The HSM or the records are away.
+    """
+    said = parse(LifeEvent, json.loads(row.body), f"message {row.ref}")
+    last = records.passport(row.unit)
+    if last is None:
+        raise RuntimeError(f"unit {row.unit} has no passport")
+    if said.event not in (one["event"] for one in read_passport(last.document).get("lifecycle", [])):
+        number = last.revision + 1
+        document = revised(last.document, said, number)
+        last = records.revise(row.unit, _signed(factory, row.unit, number, document))
+    return f"revision {last.revision}".encode()
 
 
 def _revisions(

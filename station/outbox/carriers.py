@@ -17,13 +17,24 @@ from station.documents.brand import Brand, load_brand
 from station.documents.passport import read_passport
 from station.documents.passport_pdf import Edition, render_passport, sign_passport
 from station.errors import ConfigError, Service, ServiceError, StationError
+from station.lifecycle import say_scrapped
 from station.model import UnitRecord
 from station.outbox.files import write_whole
 from station.outbox.lanes import Deliver, Effect, Route
 from station.outbox.patience import NotYet, Unequal
-from station.quality.ending import Endings
 from station.passwords import told
-from station.records import ENDED, REVOKED, WITHDRAWN, OutboxRow, PassportRow, Records, RevokedCertificate, Withdrawal
+from station.quality.ending import Endings
+from station.records import (
+    ENDED,
+    REVOKED,
+    SCRAP_SAID,
+    WITHDRAWN,
+    OutboxRow,
+    PassportRow,
+    Records,
+    RevokedCertificate,
+    Withdrawal,
+)
 from station.run import REGISTER, RENDER_PASSPORT
 from station.strict import parse
 
@@ -160,10 +171,15 @@ class PassportPrinter:
 def carriers(services: Services, cpms_of: CpmsOf, passports: Path, products: Path | None) -> Carriers:
     """Return where each message goes: to its CPMS, to the PKI, or onto the station's disk."""
     printer, endings = PassportPrinter(services, passports, products), Endings(services)
+
+    def say(row: OutboxRow) -> Effect:
+        return Effect(say_scrapped(services.records, services.factory, row))
+
     to_cpms = CpmsCarrier(services.records, cpms_of, services.credentials)
     others = {
         RENDER_PASSPORT: Route("passports", (RENDER_PASSPORT,), 1, printer.render),
         ENDED: Route("PKI", (ENDED,), 1, lambda row: Effect(endings.end(row))),
+        SCRAP_SAID: Route("the records' key", (SCRAP_SAID,), 1, say),
     }
 
     def route(row: OutboxRow) -> Route:

@@ -14,7 +14,7 @@ from station.records.cartons import Cartons
 from station.records.database import Database, upgrade
 from station.records.dead_letters import DeadLetters
 from station.records.delivery_rows import Closed, Decision, DecisionKind, DecisionRow, Delivered, Postponed, Queue
-from station.records.ending import ENDED, WITHDRAWN
+from station.records.ending import ENDED, SCRAP_SAID, WITHDRAWN
 from station.records.export import Exports, Look
 from station.records.export_sets import ExportFilter, ExportSet
 from station.records.figures import Figures
@@ -136,6 +136,7 @@ __all__ = [
     "ENDED",
     "GOOD",
     "REVOKED",
+    "SCRAP_SAID",
     "WITHDRAWN",
     "Acceptance",
     "Accepted",

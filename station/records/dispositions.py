@@ -13,7 +13,13 @@ from station.clock import utc_now
 from station.errors import ConfigError, Interlocked
 from station.model import Environment
 from station.records import tables
-from station.records.ending import end_credentials, end_unfinished, void_labels, withdraw_registration
+from station.records.ending import (
+    end_credentials,
+    end_unfinished,
+    say_in_passport,
+    void_labels,
+    withdraw_registration,
+)
 from station.records.holds import note
 from station.records.orders import Section, value
 from station.records.quality_rows import Disposition, DispositionKind, DispositionRow, Ending
@@ -47,6 +53,8 @@ class Dispositions(Section):
             end_credentials(self.database, session, Ending(unit.serial, word, ended), f"disposition {row.ref}")
             if unit.state in AS_RELEASED:
                 withdraw_registration(self.database, session, Ending(unit.serial, word))
+            if disposition.kind is DispositionKind.SCRAP:
+                say_in_passport(self.database, session, row)
             void_labels(session, unit.serial, f"{word}: {disposition.reason.strip()}", disposition.who)
             unit.state = STATES[disposition.kind]
             body = {"code": row.code, "reason": row.reason, "return_point": point}

@@ -12,8 +12,8 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, ScalarSelect, Select, exists, func, select
 from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
 
-from station.clock import utc_now
-from station.model import Outcome
+from station.clock import iso, utc_now
+from station.model import LifeEvent, Outcome
 from station.records import tables
 from station.records.database import Database
 from station.records.orders import IN_WORK
@@ -24,6 +24,8 @@ ENDED = "credentials-end"
 """Kind of the messages that end what a unit could connect with; they wait for no other message."""
 WITHDRAWN = "cpms-withdraw"
 """Kind of the messages that take a unit's record back from the CPMS; they wait for its registration."""
+SCRAP_SAID = "passport-scrapped"
+"""Kind of the messages that add to a passport that its unit was scrapped; they wait for no other message."""
 SHIP_STEP = "ship"
 """The step that gives a unit its ship credentials: before it was begun there is nothing to end."""
 
@@ -67,6 +69,17 @@ def is_withdrawn(session: Session, unit: str, revision: int) -> bool:
     """Tell whether the CPMS was told, or is to be told, that a unit is no longer what it registered."""
     known = select(tables.Outbox.sequence).filter_by(kind=WITHDRAWN, key=unit, revision=revision)
     return session.scalar(known) is not None
+
+
+def say_in_passport(database: Database, session: Session, scrap: tables.Disposition) -> None:
+    """Queue the revision of a scrapped unit's passport that says so, where it has one of this station."""
+    passport = tables.Passport
+    last = select(func.max(passport.revision)).where(passport.unit == scrap.unit, passport.station == database.station)
+    revision, at = session.scalar(last), iso(scrap.at)
+    if revision:
+        said = LifeEvent("scrapped", at, at, scrap.who, reason=f"{scrap.code}: {scrap.reason}")
+        body = json.dumps(asdict(said)).encode()
+        database.append(session, _message(scrap.unit, SCRAP_SAID, f"disposition {scrap.ref}", body, revision))
 
 
 def taken_back() -> ColumnElement[bool]:

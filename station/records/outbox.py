@@ -13,7 +13,7 @@ from station.clock import utc_now
 from station.records import tables
 from station.records.canonical import sentence
 from station.records.delivery_rows import Closed, Delivered, Postponed
-from station.records.ending import ENDED
+from station.records.ending import ENDED, SCRAP_SAID
 from station.records.orders import Section, value
 from station.records.registrations import keep_registrations
 from station.records.rows import OutboxRow
@@ -23,6 +23,8 @@ REVOKED = "cpms-revoked"
 """Kind of the messages that tell of a revoked certificate; they wait for no other message."""
 PAPER = "passport-pdf"
 """Kind of the messages by which a passport is drawn; no other message waits for them."""
+AT_ONCE = (REVOKED, ENDED, SCRAP_SAID)
+"""What waits for nothing."""
 MESSAGES = cast("Table", tables.Outbox.__table__)
 ONE = (MESSAGES.c.station == bindparam("of_station")) & (MESSAGES.c.sequence == bindparam("of_sequence"))
 TRIED = update(MESSAGES).where(ONE).values(attempts=MESSAGES.c.attempts + 1)
@@ -41,17 +43,19 @@ class Outbox(Section):
 
         With `in_turn` those come first that were not tried for the longest time, so that each has its turn.
 
-        A dead letter stands aside: what follows it goes on, and so does what follows a passport that is to be drawn.
-        What ends credentials, or tells that they ended, is due at once: a registration that is refused must not hold it
-        back.
+        A dead letter stands aside: what follows it goes on, and so does what follows a passport that is to be drawn or
+        revised. What ends credentials, or tells that they or the unit ended, is due at once: a registration that is
+        refused must not hold it back.
         """
         message, earlier, unit = tables.Outbox, aliased(tables.Outbox), tables.Unit
         same = (earlier.unit == message.unit) & (earlier.station == message.station)
-        waits = earlier.done_at.is_(None) & earlier.dead_at.is_(None) & (earlier.kind != PAPER)
+        waits = earlier.done_at.is_(None) & earlier.dead_at.is_(None) & earlier.kind.not_in((PAPER, SCRAP_SAID))
         blocked = select(earlier.sequence).where(same, waits, earlier.sequence < message.sequence)
         query = select(message, unit.work_order).join(unit, unit.serial == message.unit)
         query = query.where(message.done_at.is_(None), message.dead_at.is_(None), message.next_at <= now)
-        query = query.where(message.kind.in_((REVOKED, ENDED)) | ~blocked.exists(), *map(_not_closed, closed))
+        query = query.where(
+            message.kind.in_((REVOKED, ENDED, SCRAP_SAID)) | ~blocked.exists(), *map(_not_closed, closed)
+        )
         with self.database.read() as session:
             query = query.order_by(*((message.next_at,) if in_turn else ()), message.station, message.sequence)
             rows = session.execute(query.limit(limit)).all()

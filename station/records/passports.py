@@ -69,6 +69,16 @@ class Passports(Section):
             row = _newest(session, unit)
             return None if row is None else value(PassportRow, row)
 
+    def revise(self, unit: str, revision: Revision) -> PassportRow:
+        """Keep the passport that says what became of a unit.
+
+        Raises:
+            Interlocked: It is not the next one.
+            RuntimeError: It is not of this unit.
+        """
+        with self.database.write() as session:
+            return value(PassportRow, add_revision(self.database, session, unit, revision))
+
     def release(
         self,
         run: RunRef,

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from station.clock import utc_now
 from station.model import ScanReply
-from station.records import ENDED, REVOKED, WITHDRAWN, Decision, DecisionKind, OutboxRow, Records
+from station.records import ENDED, REVOKED, SCRAP_SAID, WITHDRAWN, Decision, DecisionKind, OutboxRow, Records
 from station.records.delivery_rows import message_ref
 from station.web.lead import why_no_reason
 from station.web.paper import Papers, signed_in
@@ -23,6 +23,7 @@ TITLES = {
     "passport-pdf": "Write the passport",
     REVOKED: "Tell of a revoked certificate",
     ENDED: "End keys and certificates",
+    SCRAP_SAID: "Say in the passport that the unit was scrapped",
     WITHDRAWN: "Take the registration back",
 }
 """What messages are for, by their kind."""

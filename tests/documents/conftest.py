@@ -12,6 +12,7 @@ from fixtures.samples import sample_unit
 from station.documents.printer import Printer
 from station.documents.printers import open_printer
 from station.model import UnitRecord
+from tests.documents.passport_office import Office, opened_office
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -66,3 +67,10 @@ def sample() -> Callable[..., UnitRecord]:
 
 def sample_record(connectors: int = 2, **changes: Any) -> UnitRecord:
     return replace(sample_unit(outlets=connectors), **changes)
+
+
+@pytest.fixture
+def office(tmp_path: Path) -> Iterator[Office]:
+    """Yield a station's records and who draws its passports."""
+    with opened_office(tmp_path) as office:
+        yield office

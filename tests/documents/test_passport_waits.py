@@ -3,81 +3,19 @@
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import replace
 from random import Random
 
 import pytest
 
-from fixtures.passports import STEPS, SampleRecords
-from fixtures.samples import sample_unit
-from station.bench import Services
 from station.board import Board
-from station.documents.passport import passport_document
-from station.documents.passport_proof import prove_pdf, read_anchors
-from station.model import LineView, Outcome
+from station.model import LineView
 from station.outbox import Courier, Effect, Habits, Patience, Route
-from station.outbox.carriers import LOOKS_FOR_PROOF, PassportPrinter
+from station.outbox.carriers import LOOKS_FOR_PROOF
 from station.outbox.patience import NotYet
-from station.records import LabelJob, Message, OutboxRow, RunRequest, StepResult, open_records, upgrade
 from station.run import RENDER_PASSPORT
-from tests.audit.conftest import ORDER, STATION, SoftKey, World
-
-
-@dataclass
-class Factory:
-    """What signs passports."""
-
-    records: SampleRecords
-
-    @property
-    def record_certificate(self) -> str:
-        return self.records.certificate
-
-    @property
-    def sign(self) -> Callable[[bytes], bytes]:
-        return self.records.sign
-
-
-@dataclass
-class Office:
-    """A station's log, its passports, and who draws them."""
-
-    log: World
-    factory: Factory
-    folder: Path
-
-    @property
-    def printer(self) -> PassportPrinter:
-        services = Services(self.log.records, self.factory, None, None, None)  # type: ignore[arg-type]
-        return PassportPrinter(services, self.folder, None)
-
-    def release(self) -> OutboxRow:
-        """Build a unit whose passport is to be drawn, then its CPMS be told."""
-        records = self.log.records
-        run = records.open_run(RunRequest("WO-1", "aa01", "1", ("label",), "3.4.1"))
-        unit = records.run(run).unit
-        records.finish_step(records.start_step(run, 0, "label", 1), StepResult(Outcome.PASS))
-        label = records.label_rendered(LabelJob(unit, "unit", "code", "0" * 64))
-        records.label_scanned(records.label_sent(label, 7, "Z1"), "code")
-        document = passport_document(sample_unit(unit), STEPS)
-        messages = [Message(RENDER_PASSPORT, unit, b"{}"), Message("cpms", unit, b"{}")]
-        records.release(run, document, self.factory.sign(document), "me", messages)
-        return next(row for row in records.waiting_messages_of() if row.kind == RENDER_PASSPORT)
-
-    def told_of_the_log(self, unit: str) -> bool:
-        """Tell whether the PDF proves to a stranger that the log has the passport."""
-        anchors = read_anchors(self.factory.record_certificate.encode())
-        told = prove_pdf((self.folder / f"{unit}.pdf").read_bytes(), anchors, self.log.key.spki)
-        return any("of the factory's log" in line for line in told.proved)
-
-
-@pytest.fixture
-def office(tmp_path: Path) -> Iterator[Office]:
-    upgrade(url := f"sqlite:///{tmp_path / 'station.db'}")
-    with open_records(url, STATION) as records:
-        records.create_order(ORDER)
-        yield Office(World(records, tmp_path, SoftKey()), Factory(SampleRecords()), tmp_path)
+from tests.audit.conftest import STATION
+from tests.documents.passport_office import Office
 
 
 def test_passport_is_drawn_once_the_log_was_signed(office: Office) -> None:

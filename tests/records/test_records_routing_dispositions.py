@@ -11,6 +11,7 @@ from station.errors import ConfigError, Interlocked, UnitError
 from station.model import Outcome
 from station.records import (
     ENDED,
+    SCRAP_SAID,
     WITHDRAWN,
     Delivered,
     Disposition,
@@ -81,7 +82,7 @@ def test_scrap_is_one_act(world) -> None:
     assert (row.code, row.who, history.labels[0].who) == ("RC-DAMAGE", "qa-1", "qa-1")
     ended, withdrawn = {"ship", "test"}, {"serial": serial, "revision": 1, "reason": "scrapped"}
     told = waiting(world, serial)
-    assert [kind for kind, _ in told] == [REGISTER, ENDED, WITHDRAWN]
+    assert [kind for kind, _ in told] == [REGISTER, ENDED, SCRAP_SAID, WITHDRAWN]
     assert (set(dict(told)[ENDED]["environments"]), dict(told)[WITHDRAWN]) == (ended, withdrawn)
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import asdict
 from functools import partial
 
@@ -64,12 +65,13 @@ MAY = {
 def app(staff: Staff) -> Iterator[FastAPI]:
     """The application as the station serves it, over a line in memory."""
     config, line = load_station(staff.station), SmallLine(1)
-    with staff.records() as records:
+    with staff.records() as records, ExitStack() as stack:
         uploads = Uploads(Office(config, records, lambda: False), config.directory / config.orders.folder)
         machines = (partial(result_routes, Intake(config, records), str), partial(order_routes, uploads))
         labels = Desk(LabelRoom(config, records), open_printer("discard:"), "discard:")
         screens = (
             *daemon._screens(config, records, line, labels),
+            *daemon._figures(stack, config, records, line),
             *daemon._export_screens(ExportDesk(config), records),
             *machines,
         )
