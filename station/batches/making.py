@@ -41,13 +41,13 @@ from station.batches.pages import About, pack_pages
 from station.batches.profiles import Profile, load_profiles
 from station.batches.signer import Signers, doubt
 from station.batches.tables import Table
-from station.batches.whole import whole_file
 from station.certificates import fingerprint
 from station.clock import iso, utc_now
 from station.documents.brand import Brand
 from station.errors import ConfigError
 from station.records import BatchFilter, BatchRow, NewBatch, Records, ReleasedUnit
 from station.version import software_version
+from station.whole import whole_file
 
 TEMPLATES = Path(__file__).resolve().parents[2] / "templates" / "batch"
 PORTION = 200

@@ -14,9 +14,9 @@ from cryptography.x509 import load_pem_x509_certificates
 
 from fixtures.batches import ORDER, Plant
 from pki.ledger import Reason, Revocation
-from station.batches.whole import whole_file
 from station.errors import ConfigError, StationError, UnitError
 from station.records import BatchFilter, Hold, HoldScope
+from station.whole import whole_file
 from tests.batches.conftest import Office, read
 
 TOOLS = """
@@ -228,7 +228,7 @@ def test_two_at_once_write_no_common_file(filled: Office) -> None:
 ENDING = """
 import sys
 from pathlib import Path
-from station.batches.whole import whole_file
+from station.whole import whole_file
 
 target = Path(sys.argv[1])
 partial = target.with_name(f".{target.name}.partial")

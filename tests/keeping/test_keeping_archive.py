@@ -13,7 +13,7 @@ import pytest
 
 from station.clock import utc_now
 from station.config import load_station
-from station.errors import ConfigError, StationError
+from station.errors import ConfigError, Service, ServiceError, StationError
 from station.keeping.archive import Archived, make_archive
 from station.keeping.archive_check import prove_archive
 from station.keeping.retention import delete, expired
@@ -87,6 +87,30 @@ def test_search_goes_on_over_an_archived_order(kept: Kept, archived: Archived) -
 def test_only_what_changes_no_more_is_archived(kept: Kept, archived: Archived, order: str, why: str) -> None:
     with pytest.raises(ConfigError, match=why):
         make_archive(kept.config, kept.records, kept.signer, order, kept.disk, "qa-1")
+
+
+def test_what_a_try_that_was_killed_left_is_no_part_of_the_next(kept: Kept) -> None:
+    """Also where it had become longer than the whole archive is."""
+    kept.records.set_order_state("WO-1", OrderState.CLOSED)
+    (kept.disk / ".WO-1.archive.zip.partial").write_bytes(b"PK" * 1_000_000)
+    made = make_archive(kept.config, kept.records, kept.signer, "WO-1", kept.disk, "qa-1")
+    assert made.path.stat().st_size < 1_000_000
+    prove_archive(made.path, kept.anchors)
+
+
+def test_a_try_that_failed_leaves_nothing_and_the_next_makes_it(kept: Kept) -> None:
+    """The HSM was away when the archive was to be signed."""
+
+    def away(_: bytes) -> bytes:
+        raise ServiceError(Service.HSM, "The HSM is away.")
+
+    kept.records.set_order_state("WO-1", OrderState.CLOSED)
+    with pytest.raises(ServiceError):
+        make_archive(kept.config, kept.records, replace(kept.signer, sign=away), "WO-1", kept.disk, "qa-1")
+    assert kept.left() == []
+    made = make_archive(kept.config, kept.records, kept.signer, "WO-1", kept.disk, "qa-1")
+    prove_archive(made.path, kept.anchors)
+    assert [row.subject for row in kept.records.events(kind="order-archived")] == ["WO-1"]
 
 
 def aged(path: Path, days: int) -> Path:

@@ -74,7 +74,6 @@ def make_documents(
         ServiceError: Records or HSM are away.
     """
     with growing(target, goes_on=False) as partial, records.look(wanted.set, wanted.rows) as look:
-        partial.cut(0)
         lines, left_out = _write(partial.file, look, signer, DOCUMENTS[wanted.format], progress)
         partial.file.flush()
         running = Running(partial.file)

@@ -4,7 +4,6 @@ It grows as `.NAME.partial`; beside it `.NAME.progress` says how far it surely i
 is believed only as far as its digest says, and only for the same request.
 """
 
-import fcntl
 import json
 import os
 import time
@@ -15,7 +14,9 @@ from hashlib import sha256
 from pathlib import Path
 from typing import IO, Any
 
+from pki.files import sync_folder
 from station.errors import ConfigError
+from station.whole import alone, demand_free, refused_by_disk
 
 BLOCK = 1 << 20
 MOST_PROGRESS = 100_000
@@ -85,32 +86,30 @@ class Partial:
         _fresh(self.target).replace(manifest_of(self.target))
         _beside(self.target, "partial").rename(self.target)
         self._progress.unlink(missing_ok=True)
-        _sync_folder(self.target.parent)
+        sync_folder(self.target.parent)
 
 
 @contextmanager
 def growing(target: Path, *, goes_on: bool) -> Iterator[Partial]:
-    """Yield a file that gets its name with `Partial.finish`.
+    """Yield a file that gets its name with `Partial.finish`; it is empty, unless it goes on with what is there.
 
     Raises:
         ConfigError: The name is taken, somebody else is writing it, or the disk refuses; then nothing is left.
     """
-    try:
-        with _alone(_beside(target, "partial")) as file:
-            _demand_free(target, _beside(target, "partial"))
-            partial = Partial(target, file)
-            try:
-                yield partial
-            except OSError:  # a full disk would stay full
+    with refused_by_disk(target), alone(_beside(target, "partial")) as file:
+        partial = Partial(target, file)
+        try:
+            demand_free(target)
+            if not goes_on:
+                partial.cut(0)
+            yield partial
+        except OSError:  # a full disk would stay full
+            partial.forget()
+            raise
+        except BaseException:
+            if not goes_on or target.exists():
                 partial.forget()
-                raise
-            except BaseException:
-                if not goes_on:
-                    partial.forget()
-                raise
-    except OSError as error:
-        message = f"{target} can't be written: {error.strerror or error}"
-        raise ConfigError(message, hint="Choose another place, or free space.") from error
+            raise
 
 
 def sweep(folder: Path, seconds: float) -> None:
@@ -119,7 +118,7 @@ def sweep(folder: Path, seconds: float) -> None:
     for path in folder.glob(".*.partial"):
         with suppress(OSError, ConfigError):
             if path.lstat().st_mtime < oldest:
-                with _alone(path) as file:
+                with alone(path) as file:
                     Partial(path.with_name(path.name[1 : -len(".partial")]), file).forget()
 
 
@@ -162,40 +161,8 @@ def _fresh(target: Path) -> Path:
     return _beside(target, "manifest.json.new")
 
 
-def _demand_free(target: Path, partial: Path) -> None:
-    if target.exists():
-        partial.unlink()
-        raise ConfigError(f"{target} is there already", hint="Choose another name, or move the file away.")
-
-
-@contextmanager
-def _alone(partial: Path) -> Iterator[IO[bytes]]:
-    """Open what an earlier process may have left; only one process has it."""
-    with os.fdopen(os.open(partial, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600), "r+b") as file:
-        if not _is_ours(file, partial):
-            raise ConfigError(f"somebody else is writing {partial.name}", hint="Wait until that is done.")
-        yield file
-
-
-def _is_ours(file: IO[bytes], partial: Path) -> bool:
-    """Lock a file; False if somebody else has it, or ended since it was opened: then it is a finished file."""
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        return os.path.samestat(os.fstat(file.fileno()), partial.stat())
-    except (BlockingIOError, FileNotFoundError):
-        return False
-
-
 def _write_durably(path: Path, content: bytes) -> None:
     with path.open("wb") as file:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
+from pki.files import sync_folder
 from station.errors import ConfigError
 
 
@@ -18,36 +19,55 @@ def whole_file(target: Path) -> Iterator[IO[bytes]]:
         ConfigError: The name is taken, somebody else is writing it, or the disk refuses.
     """
     partial = target.with_name(f".{target.name}.partial")
+    with refused_by_disk(target), alone(partial) as file:
+        try:
+            file.truncate()
+            demand_free(target)
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+            partial.rename(target)
+            sync_folder(target.parent)
+        except BaseException:
+            partial.unlink(missing_ok=True)
+            raise
+
+
+@contextmanager
+def alone(partial: Path) -> Iterator[IO[bytes]]:
+    """Open what an earlier process may have left, as it left it; only one process has it.
+
+    Raises:
+        ConfigError: Somebody else has it.
+    """
+    with os.fdopen(os.open(partial, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600), "r+b") as file:
+        if not _is_ours(file, partial):
+            raise ConfigError(f"somebody else is writing {partial.name}", hint="Wait until that is done.")
+        yield file
+
+
+@contextmanager
+def refused_by_disk(target: Path) -> Iterator[None]:
+    """Turn what a disk refuses into our error.
+
+    Raises:
+        ConfigError: The file can't be written.
+    """
     try:
-        with _alone(partial) as file:
-            try:
-                _demand_free(target)
-                yield file
-                file.flush()
-                os.fsync(file.fileno())
-                partial.rename(target)
-                _sync_folder(target.parent)
-            except BaseException:
-                partial.unlink(missing_ok=True)
-                raise
+        yield
     except OSError as error:
         message = f"{target} can't be written: {error.strerror or error}"
         raise ConfigError(message, hint="Choose another place, or free space.") from error
 
 
-def _demand_free(target: Path) -> None:
+def demand_free(target: Path) -> None:
+    """Refuse a name that a file has: nothing is overwritten.
+
+    Raises:
+        ConfigError: It has.
+    """
     if target.exists():
         raise ConfigError(f"{target} is there already", hint="Choose another name, or move the file away.")
-
-
-@contextmanager
-def _alone(partial: Path) -> Iterator[IO[bytes]]:
-    """Open what an earlier process may have left, and begin anew."""
-    with os.fdopen(os.open(partial, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600), "r+b") as file:
-        if not _is_ours(file, partial):
-            raise ConfigError(f"somebody else is writing {partial.name}", hint="Wait until that is done.")
-        file.truncate()
-        yield file
 
 
 def _is_ours(file: IO[bytes], partial: Path) -> bool:
@@ -57,11 +77,3 @@ def _is_ours(file: IO[bytes], partial: Path) -> bool:
         return os.path.samestat(os.fstat(file.fileno()), partial.stat())
     except (BlockingIOError, FileNotFoundError):
         return False
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
