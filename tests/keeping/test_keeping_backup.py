@@ -6,12 +6,15 @@ import subprocess
 import sys
 import threading
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from station.errors import ConfigError, StationError
+from station.keeping.backup import Wanted, make_backup
+from station.keeping.manifest import FILE, Manifest, open_manifest, seal_manifest
 from tests.keeping.keeping_world import CANARY, Kept
 
 WORKER = Path(__file__).with_name("backup_worker.py")
@@ -166,6 +169,53 @@ def test_a_backup_that_was_changed_is_refused(kept: Kept, how: str) -> None:
     with pytest.raises(StationError, match="backup"):
         kept.restore(kept.old)
     assert not [path for path in kept.place.iterdir() if "restor" in path.name]
+
+
+def test_a_copy_that_the_disk_damaged_gets_no_name(kept: Kept) -> None:
+    """The trial restore reads it as a stranger would: nothing of it stays, and the records know of no backup."""
+    last = kept.records.last_backup()
+
+    def damaging(what: str) -> None:
+        if what == "restoring on trial":
+            (copy,) = kept.disk.glob(".*.partial")
+            spoiled(copy, "byte")
+
+    with pytest.raises(StationError, match=r"station\.db is not as it was put there"):
+        make_backup(kept.config, kept.records, kept.signer, Wanted(kept.disk, 9, "admin-1"), damaging)
+    assert (kept.left(), kept.records.last_backup()) == ([], last)
+
+
+def test_a_damaged_database_gets_no_backup(kept: Kept) -> None:
+    """A copy that is true to the byte is no database that anybody could go on with: what SQLite finds is told."""
+    kept.world.cut("PRAGMA ignore_check_constraints = ON", "UPDATE work_order SET quantity = 0")
+    with pytest.raises(StationError, match="the database is damaged"):
+        kept.backup()
+    assert kept.left() == []
+
+
+def counted_otherwise(manifest: Manifest, what: str) -> Manifest:
+    """Return a manifest that says something else than what was copied."""
+    match what:
+        case "rows":
+            return replace(manifest, rows=manifest.rows | {"unit": 3})
+        case "ledger":
+            return replace(manifest, ledger_rows={})
+        case "schema":
+            return replace(manifest, database_schema="0001")
+    return replace(manifest, log=replace(manifest.log, root="00" * 32))
+
+
+@pytest.mark.parametrize(
+    ("what", "why"),
+    [("rows", "other rows"), ("ledger", "other rows"), ("schema", "another schema"), ("log", "not where it was")],
+)
+def test_what_was_signed_is_what_comes_back(kept: Kept, what: str, why: str) -> None:
+    """Every file is as it was put there; what the manifest says of their content is looked at, too."""
+    place = kept.old / FILE
+    manifest = counted_otherwise(open_manifest(place.read_bytes(), kept.anchors), what)
+    place.write_bytes(seal_manifest(manifest, kept.signer))
+    with pytest.raises(StationError, match=why):
+        kept.restore(kept.old)
 
 
 def test_a_directory_with_anything_in_it_is_left_alone(kept: Kept) -> None:

@@ -106,11 +106,13 @@ def test_it_does_not_run_until_two_answered_for_it(records: Records, tmp_path: P
         accept(records, (QA, LEAD), WHY, {})
 
 
+ADMIN = Person("admin-1", "Admin", frozenset({Role.ADMIN}))
 TWICE = Person("qa-1", "Quality", frozenset({Role.LINE_LEAD}))
 
 
 @pytest.mark.parametrize(
-    ("people", "error"), [((LEAD, QA), NotAllowed), ((QA, QA), NotAllowed), ((QA, TWICE), ConfigError)]
+    ("people", "error"),
+    [((LEAD, QA), NotAllowed), ((LEAD, ADMIN), NotAllowed), ((QA, QA), NotAllowed), ((QA, TWICE), ConfigError)],
 )
 def test_it_takes_quality_and_another(records: Records, people: tuple[Person, Person], error: type[Exception]) -> None:
     with pytest.raises(error):
