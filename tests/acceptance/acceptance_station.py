@@ -8,7 +8,9 @@ import logging
 import socket
 import ssl
 import threading
+import time
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -87,6 +89,13 @@ class Station:
         self.stopping.set()
         self.thread.join(10)
 
+    def until(self, seen: Callable[[], object]) -> None:
+        """Wait for what its own thread does, of which a visit hears nothing."""
+        end = time.monotonic() + 30
+        while not seen():
+            assert time.monotonic() < end
+            time.sleep(0.02)
+
     # Connection
 
     def open(self, **options: Any) -> ClientConnection:
@@ -98,7 +107,7 @@ class Station:
         return connect(
             f"wss://localhost:{self.port}{self.path}/{self.identity}",
             ssl=context,
-            sock=socket.create_connection(("127.0.0.1", self.port), 5, (self.source, 0) if self.source else None),
+            sock=socket.create_connection(("127.0.0.1", self.port), 30, (self.source, 0) if self.source else None),
             subprotocols=list(offered) or None,
             additional_headers=headers,
             compression=None,

@@ -19,7 +19,7 @@ from station.model import Connector, Environment, OcppVersion
 
 SERIAL = "AC22-000001"
 OUTLETS = tuple(Connector(n, 1, "AB"[n - 1], "cType2", 3, 32, 22_000) for n in (1, 2))
-LIMITS = Limits(handshake_seconds=0.8, ping_seconds=5, pending_seconds=1, ship_watch_seconds=0.5, messages=400)
+LIMITS = Limits(handshake_seconds=3, ping_seconds=5, pending_seconds=1, ship_watch_seconds=0.5, messages=400)
 
 
 @dataclass

@@ -16,11 +16,11 @@ from station.clock import Deadline
 from station.errors import Defect, UnitError
 from station.model import Environment, OcppVersion
 
-CONNECT = {version: adjusted(ACCEPTANCE[version][:2], {"connect": 1.5, "boot": 5}) for version in OcppVersion}
+CONNECT = {version: adjusted(ACCEPTANCE[version][:2], {"connect": 3, "boot": 10}) for version in OcppVersion}
 PASSWORD = "Wq7_5dLpX2mN8kRt3vZa"
 
 
-def wait_for(seen: Callable[[], bool], seconds: float = 5) -> bool:
+def wait_for(seen: Callable[[], bool], seconds: float = 30) -> bool:
     """Wait until something is seen; tells whether it was."""
     deadline = Deadline(seconds)
     while not seen() and not deadline.expired:
@@ -37,7 +37,7 @@ def meet(bench: Any, expected: Any, credential: Any, **options: Any) -> UnitErro
     """Expect a unit, let a station try, and return why the unit failed."""
     with bench.server.expect(expected) as visit, bench.station(credential, version=expected.version.value, **options):
         try:
-            run_sequence(visit, CONNECT[expected.version], settings={}, deadline=Deadline(8))
+            run_sequence(visit, CONNECT[expected.version], settings={}, deadline=Deadline(30))
         except UnitError as error:
             return error
     return None
@@ -121,7 +121,7 @@ def test_a_liar_harms_only_itself(bench: Any) -> None:
     ):
         assert meet(bench, mine, good) is None
         with pytest.raises(UnitError, match="connected to path '/ocpp/AC22-000001'"):
-            run_sequence(suspect, CONNECT[OcppVersion.V201], settings={}, deadline=Deadline(5))
+            run_sequence(suspect, CONNECT[OcppVersion.V201], settings={}, deadline=Deadline(30))
 
 
 def test_nobody_expects_a_stranger(bench: Any) -> None:
@@ -167,7 +167,7 @@ def test_a_test_certificate_does_not_open_the_ship_endpoint(bench: Any) -> None:
         bench.station(test, Environment.SHIP),
         pytest.raises(UnitError, match="issued was") as caught,
     ):
-        run_sequence(visit, CONNECT[OcppVersion.V201], settings={}, deadline=Deadline(5))
+        run_sequence(visit, CONNECT[OcppVersion.V201], settings={}, deadline=Deadline(30))
     assert caught.value.defect is Defect.CERTIFICATE
 
 
@@ -196,7 +196,7 @@ def test_old_tls_is_refused(bench: Any) -> None:
     context.minimum_version, context.maximum_version = ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_1
     context.set_ciphers("ALL:@SECLEVEL=0")
     with (
-        socket.create_connection(("127.0.0.1", bench.server.port(Environment.TEST)), 5) as raw,
+        socket.create_connection(("127.0.0.1", bench.server.port(Environment.TEST)), 30) as raw,
         pytest.raises(ssl.SSLError),
     ):
         context.wrap_socket(raw, server_hostname="localhost")

@@ -176,7 +176,7 @@ def test_a_charger_that_renews_wrongly_fails(bench: Any, version: str, fault: st
 
 @VERSIONS
 def test_a_charger_with_a_wrong_clock_fails(bench: Any, version: str) -> None:
-    with pytest.raises(UnitError, match=r"clock is off by \+3600 s") as caught:
+    with pytest.raises(UnitError, match=r"clock is off by \+(3600|359\d) s") as caught:
         examine(bench, version, "wrong-clock")
     assert caught.value.defect is Defect.CLOCK
 

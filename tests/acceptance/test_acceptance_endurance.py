@@ -19,7 +19,7 @@ DARK = replace(PLAN, power_off_seconds=0.2, checks={"power cycle": Terms(Need.MA
 @VERSIONS
 def test_unit_comes_back_when_the_network_does(bench: Any, version: str) -> None:
     """F-H6: refused while the network is gone, back by itself, every outlet reported again."""
-    (result,) = examine(bench, simulated(bench, version), "offline", plan=replace(PLAN, offline_seconds=0.6))
+    (result,) = examine(bench, simulated(bench, version), "offline", plan=replace(PLAN, offline_seconds=2))
     told = values(result)
     assert (result.outcome, told["status_sent_again_by_itself"]) == (Outcome.PASS, True)
     refused = [a for a in bench.server.attempts.latest(Environment.TEST) if a.owner]

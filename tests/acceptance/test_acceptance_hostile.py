@@ -46,7 +46,7 @@ ECHOING = {
 
 
 def wait_for_failure(visit: Any) -> None:
-    visit.until(lambda: None, Deadline(10))
+    visit.until(lambda: None, Deadline(30))
 
 
 @pytest.mark.parametrize("version", FROM_STATION)
@@ -60,7 +60,7 @@ def test_every_action_of_a_station_is_answered_by_the_schema(bench: Any, version
         with station.open() as link:
             for number, action in enumerate(actions):
                 link.send(json.dumps([2, str(number), action, {}]))
-                kind, unique_id, payload = json.loads(link.recv(timeout=5))
+                kind, unique_id, payload = json.loads(link.recv(timeout=30))
                 assert (kind, unique_id) == (3, str(number))
                 get_validator(3, action, version.removeprefix("ocpp")).validate(payload)
 
@@ -74,7 +74,7 @@ def test_an_answer_that_repeats_the_request_does_so_by_the_schema(bench: Any, ac
         bench.station(credential, version="ocpp2.1").open() as link,
     ):
         link.send(json.dumps([2, "1", action, asked]))
-        _, _, payload = json.loads(link.recv(timeout=5))
+        _, _, payload = json.loads(link.recv(timeout=30))
     get_validator(3, action, "2.1").validate(payload)
     for status in payload.get("certificateStatus", ()):
         del status["nextUpdate"]
@@ -86,8 +86,8 @@ def test_an_action_of_no_version_gets_an_error(bench: Any) -> None:
     credential = bench.credential()
     noise = ('[2,"x1","../../../etc/passwd",{}]', '[2,"x2","NotifySettlement",{}]')
     with bench.server.expect(bench.expected(credential)) as visit, bench.station(credential, noise=noise) as station:
-        visit.until(lambda: len(visit.findings) == 2 or None, Deadline(5))
-        visit.until(lambda: len(station.replies) == 3 or None, Deadline(0.5))
+        visit.until(lambda: len(visit.findings) == 2 or None, Deadline(30))
+        station.until(lambda: len(station.replies) == 3)
     assert [reply for _, reply in station.replies[1:]] == [{"error": "NotImplemented"}] * 2
     assert all("unknown action" in finding for finding in visit.findings)
 
@@ -152,8 +152,8 @@ def test_half_open_connections_are_dropped(bench: Any) -> None:
     address = ("127.0.0.1", bench.server.port(Environment.TEST))
     context = ssl.create_default_context(cadata=bench.bench_root.pem.decode())
     with (
-        socket.create_connection(address, 5) as mute,
-        socket.create_connection(address, 5) as raw,
+        socket.create_connection(address, 30) as mute,
+        socket.create_connection(address, 30) as raw,
         context.wrap_socket(raw, server_hostname="localhost") as tls,
     ):
         assert mute.recv(1) == b""
@@ -172,9 +172,9 @@ def test_a_second_connection_of_a_unit_replaces_the_first(bench: Any) -> None:
         station.open() as second,
     ):
         with pytest.raises(ConnectionClosed):
-            first.recv(timeout=5)
+            first.recv(timeout=30)
         second.send(HEARTBEAT.format(1))
-        assert json.loads(second.recv(timeout=5))[:2] == [3, "1"]
+        assert json.loads(second.recv(timeout=30))[:2] == [3, "1"]
     assert len(visit.connections) == 2
 
 
@@ -187,14 +187,14 @@ def test_a_unit_that_hangs_up_in_the_middle_of_a_command_fails(bench: Any) -> No
         station,
         pytest.raises(UnitError, match="closed the connection before it answered GetBaseReport"),
     ):
-        run_sequence(visit, ACCEPTANCE[OcppVersion.V201], settings={}, deadline=Deadline(10))
+        run_sequence(visit, ACCEPTANCE[OcppVersion.V201], settings={}, deadline=Deadline(30))
 
 
 def test_a_unit_that_never_answers_is_named_with_the_command(bench: Any) -> None:
     credential = bench.credential()
     with bench.server.expect(bench.expected(credential)) as visit, bench.station(credential) as station:
         station.overrides["ClearCache"] = None
-        visit.until(lambda: visit.connections or None, Deadline(5))
+        visit.until(lambda: visit.connections or None, Deadline(30))
         with pytest.raises(UnitError, match=r"No answer to ClearCache within 0\.5 s"):
             visit.call("ClearCache", {}, Deadline(0.5))
 
@@ -202,7 +202,7 @@ def test_a_unit_that_never_answers_is_named_with_the_command(bench: Any) -> None
 def test_stopping_the_server_aborts_a_visit(bench: Any) -> None:
     credential = bench.credential()
     with bench.server.expect(bench.expected(credential)) as visit, bench.station(credential):
-        visit.until(lambda: visit.connections or None, Deadline(5))
+        visit.until(lambda: visit.connections or None, Deadline(30))
         bench.server.stop()
         with pytest.raises(Aborted):
             wait_for_failure(visit)
@@ -219,7 +219,7 @@ def test_a_bug_of_the_server_is_never_the_units_fault(bench: Any, monkeypatch: p
         bench.station(credential),
         pytest.raises(ZeroDivisionError),
     ):
-        run_sequence(visit, ACCEPTANCE[OcppVersion.V201], settings={}, deadline=Deadline(5))
+        run_sequence(visit, ACCEPTANCE[OcppVersion.V201], settings={}, deadline=Deadline(30))
     assert visit.results[-1].outcome is Outcome.ERROR
 
 
@@ -231,7 +231,7 @@ def test_a_bug_at_admission_is_never_the_units_fault(bench: Any, monkeypatch: py
         bench.station(credential),
         pytest.raises(RuntimeError, match="acceptance server failed") as caught,
     ):
-        run_sequence(visit, ACCEPTANCE[OcppVersion.V201], settings={}, deadline=Deadline(1))
+        run_sequence(visit, ACCEPTANCE[OcppVersion.V201], settings={}, deadline=Deadline(5))
     assert isinstance(caught.value.__cause__, ZeroDivisionError)
 
 
@@ -253,9 +253,9 @@ def test_a_password_reaches_neither_log_nor_transcript_nor_message(
         bench.server.expect(expected) as visit,
         bench.station(None, version=version, authorization=authorization, noise=noise) as station,
     ):
-        run_sequence(visit, sequence[:4], settings={name: value}, deadline=Deadline(9))
+        run_sequence(visit, sequence[:4], settings={name: value}, deadline=Deadline(30))
         with pytest.raises(UnitError, match="can be read") as caught:  # this station shows what was set
-            run_sequence(visit, sequence[2:3], settings={}, deadline=Deadline(9))
+            run_sequence(visit, sequence[2:3], settings={}, deadline=Deadline(30))
     assert station.settings[name] == value
     seen = [caplog.text, visit.transcript().data.decode(), repr(visit.results), repr(expected), str(caught.value)]
     assert REDACTED in seen[1]

@@ -122,8 +122,8 @@ def test_half_open_sockets_harm_their_own_address_only(small: Any) -> None:
     address = ("127.0.0.1", small.server.port(Environment.TEST))
     with contextlib.ExitStack() as stack:
         for _ in range(5):
-            stack.enter_context(socket.create_connection(address, 5, ELSEWHERE))
-        sixth = stack.enter_context(socket.create_connection(address, 5, ELSEWHERE))
+            stack.enter_context(socket.create_connection(address, 30, ELSEWHERE))
+        sixth = stack.enter_context(socket.create_connection(address, 30, ELSEWHERE))
         assert sixth.recv(1) == b""
         assert examine(small, 1)
     reasons = [attempt.verdict for attempt in small.server.attempts.latest(Environment.TEST)]
@@ -134,11 +134,11 @@ def test_a_slow_header_is_cut_off(small: Any) -> None:
     """One byte now and then keeps nobody's place."""
     context = ssl.create_default_context(cadata=small.bench_root.pem.decode())
     with (
-        socket.create_connection(("127.0.0.1", small.server.port(Environment.TEST)), 5) as raw,
+        socket.create_connection(("127.0.0.1", small.server.port(Environment.TEST)), 30) as raw,
         context.wrap_socket(raw, server_hostname="localhost") as tls,
     ):
         tls.settimeout(0.2)
-        deadline = Deadline(10)
+        deadline = Deadline(30)
         with contextlib.suppress(OSError):
             for byte in endless("GET /ocpp/AC22-000001 HTTP/1.1\r\nX-Y: z\r\n"):
                 tls.send(byte[:1].encode())

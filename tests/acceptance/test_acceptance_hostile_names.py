@@ -39,10 +39,10 @@ def meet(bench: Any, identity: str, path: str) -> str:
     expected = bench.expected(credential, identity=identity)
     station = bench.station(credential)
     station.path, _, station.identity = path.rpartition("/")
-    sequence = adjusted(ACCEPTANCE[OcppVersion.V201][:2], {"connect": 3, "boot": 3})
+    sequence = adjusted(ACCEPTANCE[OcppVersion.V201][:2], {"connect": 10, "boot": 10})
     with bench.server.expect(expected) as visit, station:
         try:
-            run_sequence(visit, sequence, settings={}, deadline=Deadline(5))
+            run_sequence(visit, sequence, settings={}, deadline=Deadline(30))
         except UnitError as error:
             return str(error.message)
     return ""
@@ -105,7 +105,7 @@ def test_a_secret_of_a_broken_request_reaches_no_log(bench: Any, kind: str, capl
     with (
         everything_logged(caplog),
         bench.server.expect(expected) as visit,
-        socket.create_connection(("127.0.0.1", bench.server.port(Environment.TEST)), 5) as raw,
+        socket.create_connection(("127.0.0.1", bench.server.port(Environment.TEST)), 30) as raw,
         context.wrap_socket(raw, server_hostname="localhost") as tls,
     ):
         tls.send(REQUESTS[kind].encode("latin-1"))
@@ -132,7 +132,7 @@ def test_a_whole_sequence_with_everything_logged_tells_no_password(
         bench.station(None, version=version, authorization=AUTHORIZATION, noise=noise) as station,
     ):
         sequence = [check for check in ACCEPTANCE[OcppVersion(version)][:4] if check.name != "inventory"]
-        run_sequence(visit, sequence, settings={name: value}, deadline=Deadline(9))
+        run_sequence(visit, sequence, settings={name: value}, deadline=Deadline(30))
     assert station.settings[name] == value
     told = caplog.text + visit.transcript().data.decode() + repr(visit.results) + repr(expected)
     assert not [secret for secret in (PASSWORD, value, AUTHORIZATION.removeprefix("Basic ")) if secret in told]

@@ -63,7 +63,7 @@ class Peer:
 
     def wait(self, key: str) -> Any:
         """Return the value of the next line that has a key."""
-        deadline = Deadline(30)
+        deadline = Deadline(90)
         while True:
             line = self.queue.get(timeout=deadline.remaining)
             if key in line:

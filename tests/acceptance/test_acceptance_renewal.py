@@ -19,7 +19,7 @@ from station.errors import Defect, UnitError
 from station.model import OcppVersion, Outcome
 
 VERSIONS = pytest.mark.parametrize("version", [V16, V201])
-QUICK = {"renewal": 3, "renewed certificate": 3, "reset": 8}
+QUICK = {"renewal": 10, "renewed certificate": 10, "reset": 10}
 NEEDED = {"connect", "boot", "settings", "accept", "renewal", "reset", "renewed certificate", "settings after reset"}
 
 
@@ -78,7 +78,7 @@ def test_the_old_certificate_is_refused_once_the_new_one_was_seen(bench: Any) ->
         bench.station(old),
         pytest.raises(UnitError, match="presented certificate"),
     ):
-        run_sequence(again, ACCEPTANCE[OcppVersion.V201][:1], settings={}, deadline=Deadline(5))
+        run_sequence(again, ACCEPTANCE[OcppVersion.V201][:1], settings={}, deadline=Deadline(30))
 
 
 def test_a_restart_with_the_old_certificate_fails(bench: Any) -> None:
@@ -155,8 +155,8 @@ def test_without_a_renewal_it_is_skipped_and_nothing_is_signed_on_request(bench:
     with bench.server.expect(bench.expected(credential)) as visit, bench.station(credential) as station:
         results = run_sequence(visit, checks, settings={}, deadline=Deadline(30))
         station.ask("SignCertificate", {"csr": station.request()})
-        visit.until(lambda: visit.messages("SignCertificate") or None, Deadline(5))
-        visit.until(lambda: ("SignCertificate", {"status": "Rejected"}) in station.replies or None, Deadline(2))
+        visit.until(lambda: visit.messages("SignCertificate") or None, Deadline(30))
+        station.until(lambda: ("SignCertificate", {"status": "Rejected"}) in station.replies)
     assert [r.name for r in results if r.outcome is Outcome.SKIPPED] == ["renewal", "renewed certificate"]
     assert ("SignCertificate", {"status": "Rejected"}) in station.replies
 

@@ -151,12 +151,12 @@ def test_a_unit_that_cannot_be_triggered_boots_by_itself(bench: Any) -> None:
         bench.server.expect(bench.expected(credential)) as visit,
         bench.station(credential, overrides=refuse) as station,
     ):
-        run_sequence(visit, sequence[:2], settings={}, deadline=Deadline(10))
+        run_sequence(visit, sequence[:2], settings={}, deadline=Deadline(30))
         station.boot()
-        visit.until(lambda: len(visit.messages("BootNotification")) > 1 or None, Deadline(5))
+        visit.until(lambda: len(visit.messages("BootNotification")) > 1 or None, Deadline(30))
         threading_boot = station.boot
         station.overrides["TriggerMessage"] = lambda payload: (threading_boot(), "NotImplemented")[1]
-        results = run_sequence(visit, sequence[2:], settings={}, deadline=Deadline(5))
+        results = run_sequence(visit, sequence[2:], settings={}, deadline=Deadline(30))
     assert "was answered with NotImplemented" in results[0].detail
 
 

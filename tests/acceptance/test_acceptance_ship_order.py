@@ -28,7 +28,7 @@ def test_a_sequence_that_deletes_the_roots_first_deletes_nothing(bench: Any, ver
         bench.station(credential, Environment.SHIP, version=version, roots=roots, silent_at_boot=True) as station,
         pytest.raises(RuntimeError, match="not yet seen at its ship endpoint"),
     ):
-        watch_ship(visit, bench.bench_root.pem, Deadline(10), sequence=wrong)
+        watch_ship(visit, bench.bench_root.pem, Deadline(30), sequence=wrong)
     assert station.roots == roots
 
 
@@ -37,11 +37,11 @@ def test_a_unit_at_its_test_endpoint_has_not_arrived(bench: Any) -> None:
     credential = bench.credential()
     with bench.server.expect(bench.expected(credential)) as visit, bench.station(credential):
         visit.accepting = True
-        assert visit.until(lambda: visit.messages("StatusNotification") or None, Deadline(5))
+        assert visit.until(lambda: visit.messages("StatusNotification") or None, Deadline(30))
         with pytest.raises(RuntimeError, match="not yet seen"):
             Arrival(visit)
         with pytest.raises(RuntimeError, match="not yet seen"):
-            leave_roots(b"", Exam(visit, {}, Deadline(5), bench.bench_root.pem))
+            leave_roots(b"", Exam(visit, {}, Deadline(30), bench.bench_root.pem))
 
 
 def test_the_roots_go_after_the_watch_and_nothing_but_a_look_comes_after() -> None:
