@@ -16,7 +16,7 @@ pytestmark = pytest.mark.testbed
 SLOTS = (SlotSection("A", id_path("1.1")), SlotSection("B", id_path("1.2"), interface="1.2"))
 
 
-def first_change(watch: Watch, within: float = 2.0) -> Change:
+def first_change(watch: Watch, within: float = 20.0) -> Change:
     """Poll as the line does until something has settled."""
     ends = time.monotonic() + within
     while time.monotonic() < ends:
@@ -29,7 +29,7 @@ def test_plug_is_seen_within_two_seconds(usb: UsbTree) -> None:
     """F-B1: a slot's state is known at most 2 s after the plug."""
     watch = Watch(open_ports("udev:"), SLOTS)
     usb.plug("1.1", ["ttyACM0"])
-    change = first_change(watch)
+    change = first_change(watch, within=2.0)
     assert (change.slot, change.kind) == ("A", ChangeKind.ARRIVED)
     assert watch.find_node("A") == "/dev/ttyACM0"
     assert watch.find_node("B") is None
@@ -93,7 +93,7 @@ def test_events_without_change_change_nothing(usb: UsbTree) -> None:
     watch = Watch(ports, SLOTS)
     first_change(watch)
     usb.hint(tty)
-    assert ports.wait(2.0)
+    assert ports.wait(20.0)
     assert watch.poll(0.1) == ()
 
 

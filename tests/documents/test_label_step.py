@@ -72,9 +72,9 @@ def test_sick_printer_ends_a_reprint_at_once(records: Records, virtual_printer: 
 def test_time_that_people_take_is_not_the_printers(records: Records, virtual_printer: Callable[..., Any]) -> None:
     """They look at the first label for longer than the whole step has: the next one is printed all the same."""
     zebra = virtual_printer()
-    at = bench(records, zebra.printer, [], seconds=4.1)
+    at = bench(records, zebra.printer, [], seconds=8.1)
     at.on_progress = lambda _: zebra.fall("")  # the wait for the printer began, and somebody loads labels
     at.on_doing = lambda text: zebra.fall("media-out") if not text and len(records.ended_labels()) == 0 else None
     plate = Piece(Sort.UNIT, shipped_template(Sort.UNIT))
-    assert _verified(at, sample_unit(at.unit.serial), plate, Patience(4)).copy == 2
+    assert _verified(at, sample_unit(at.unit.serial), plate, Patience(8)).copy == 2
     assert [row.state for row in records.ended_labels()] == [LabelState.SCANNED, LabelState.VOID]

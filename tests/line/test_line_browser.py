@@ -1,5 +1,6 @@
 """A person at the line: a real browser on the page of a whole real station (F-N1)."""
 
+import re
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -38,7 +39,7 @@ def page(browser: Browser, world: World, faults: list[str]) -> Iterator[Page]:
     session = next(cookie for cookie in world.client.cookies.jar if cookie.value)
     context.add_cookies([{"name": session.name, "value": str(session.value), "url": world.url}])
     page = context.new_page()
-    page.set_default_timeout(15_000)
+    page.set_default_timeout(60_000)
     page.goto(world.url)
     page.wait_for_selector("#beat time")
     yield page
@@ -152,12 +153,12 @@ def test_killed_station_is_covered_and_goes_on(
     with charger(world, 3, 3):
         until(page, 3, "scan serial")
         scan(world.place.serial(3))
-        expect(page.locator('[data-slot="3"] .tile-now')).to_contain_text("Step 3 of", timeout=RUN_MS)
+        expect(page.locator('[data-slot="3"] .tile-now')).to_contain_text(re.compile("Step [3-8] of"), timeout=RUN_MS)
         world.kill("station")
-        expect(page.locator("#stale")).to_be_visible(timeout=15_000)
+        expect(page.locator("#stale")).to_be_visible()
         covering = page.evaluate("document.elementFromPoint(640, 200).closest('#stale') !== null")
         world.start_station()
-        expect(page.locator("#stale")).to_be_hidden(timeout=30_000)
+        expect(page.locator("#stale")).to_be_hidden()
         until(page, 3, "scan label")
         scan(newest_label(world))
         expect(page.locator(".verdict-word")).to_have_text("PASS")

@@ -56,7 +56,7 @@ def kiosk(browser: Browser, world: World) -> Iterator[Page]:
     context = browser.new_context(viewport={"width": 1280, "height": 800})
     context.on("weberror", lambda error: faults.append(str(error.error)))
     page = context.new_page()
-    page.set_default_timeout(15_000)
+    page.set_default_timeout(60_000)
     page.goto(world.url)
     page.wait_for_selector("#beat time")
     yield page
@@ -195,9 +195,9 @@ def test_two_power_cuts_leave_the_choice_to_the_line_lead(page: Page, world: Wor
         for _ in range(2):
             until_running(world, 3)
             world.kill("station")
-            expect(page.locator("#stale")).to_be_visible(timeout=15_000)
+            expect(page.locator("#stale")).to_be_visible()
             world.start_station()
-            expect(page.locator("#stale")).to_be_hidden(timeout=30_000)
+            expect(page.locator("#stale")).to_be_hidden()
         until(page, 3, "blocked")
         sign_in(page, world, scan, "lead-1")
         for code in ("SL-3", "CMD-SCRAP", "RC-DAMAGE"):

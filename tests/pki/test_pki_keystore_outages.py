@@ -21,7 +21,7 @@ from pki.keystore import Keystore, Purpose, RsaTransport
 from pki.keystore.module import module
 
 SPY = "/usr/lib/x86_64-linux-gnu/pkcs11-spy.so"
-PATIENCE_SECONDS = 10.0
+PATIENCE_SECONDS = 60.0
 
 
 @pytest.fixture(scope="module")

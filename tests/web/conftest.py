@@ -10,7 +10,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect, sync_playwright
 
 from station.errors import StationError
 from station.model import LineView, ScanReply, SlotState, SlotView, StepView
@@ -22,6 +22,7 @@ from station.web.server import RunningServer, serve
 from station.web.session import Door
 from tests.people.staff import Staff, door_of, staffed
 
+expect.set_options(timeout=30_000)
 CHROMIUM = "/usr/bin/chromium"
 SWITCHES = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
 STEPS = (
@@ -162,7 +163,7 @@ def come_in(client: httpx.Client, staff: Staff, person: str = "operator-1") -> h
 @pytest.fixture
 def client(server: RunningServer, staff: Staff) -> Iterator[httpx.Client]:
     """A client that is no browser, with the operator signed in."""
-    with httpx.Client(base_url=f"http://127.0.0.1:{server.port}", timeout=15) as outside:
+    with httpx.Client(base_url=f"http://127.0.0.1:{server.port}", timeout=60) as outside:
         yield come_in(outside, staff)
 
 

@@ -73,7 +73,7 @@ def station(bundles: SmallBundles, door: Door) -> Iterator[RunningServer]:
 
 @pytest.fixture
 def client(station: RunningServer, staff: Staff) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=station.url, timeout=15) as outside:
+    with httpx.Client(base_url=station.url, timeout=60) as outside:
         yield come_in(outside, staff, "qa-1")
 
 
@@ -84,7 +84,7 @@ def screen(browser: Browser, station: RunningServer, staff: Staff) -> Iterator[P
     context = browser.new_context(viewport={"width": 1280, "height": 800})
     assert context.request.post(f"{station.url}api/session", data=asdict(staff.shown("qa-1"))).ok
     page = context.new_page()
-    page.set_default_timeout(15_000)
+    page.set_default_timeout(60_000)
     page.on("console", lambda message: faults.append(message.text) if "Content Security" in message.text else None)
     page.on("pageerror", lambda error: faults.append(str(error)))
     page.goto(station.url + "releases")

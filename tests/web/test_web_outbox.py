@@ -35,7 +35,7 @@ class Post:
     @contextmanager
     def as_person(self, person: str) -> Iterator[httpx.Client]:
         """Yield a client where somebody is signed in."""
-        with httpx.Client(base_url=self.server.url, timeout=15) as client:
+        with httpx.Client(base_url=self.server.url, timeout=60) as client:
             yield come_in(client, self.staff, person)
 
     @property

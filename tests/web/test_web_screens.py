@@ -142,7 +142,7 @@ def test_page_of_orders_keeps_up_but_not_while_somebody_acts(opened: Open, line:
     """What goes on now is drawn anew by itself; a reason that is being typed is never lost."""
     page = opened("/lead")
     line.put("B", SlotState.BLOCKED, sentence="Lot 7 is on hold.")
-    expect(page.locator("#work tbody tr").nth(1)).to_contain_text("Blocked", timeout=15_000)
+    expect(page.locator("#work tbody tr").nth(1)).to_contain_text("Blocked")
     page.locator(".order-now [data-act=pause] summary").click()
     page.locator(".order-now [data-act=pause] [name=reason]").fill("Half a rea")
     line.put("B", SlotState.EMPTY)

@@ -15,7 +15,7 @@ from station.web.server import serve
 TEMPLATES = Path(__file__).resolve().parents[2] / "templates" / "pages"
 
 
-def events(url: str, count: int, headers: dict[str, str] | None = None, timeout: float = 10) -> list[dict[str, str]]:
+def events(url: str, count: int, headers: dict[str, str] | None = None, timeout: float = 60) -> list[dict[str, str]]:
     """Return the first events of the stream."""
     found: list[dict[str, str]] = []
     current: dict[str, str] = {}
@@ -51,7 +51,7 @@ def test_a_page_that_comes_back_gets_only_what_it_missed(server, line) -> None:
 def test_only_what_changed_is_sent_and_ids_rise(server, line) -> None:
     """A change of one slot does not redraw the others."""
     last = events(server.url, 9)[-1]["id"]
-    with httpx.stream("GET", f"{server.url}events", headers={"last-event-id": last}, timeout=10) as answer:
+    with httpx.stream("GET", f"{server.url}events", headers={"last-event-id": last}, timeout=60) as answer:
         lines = answer.iter_lines()
         next(text for text in lines if text == "event: beat")
         line.put("C", SlotState.CONNECTING)
@@ -78,7 +78,7 @@ def test_no_heartbeat_without_the_line(server, line) -> None:
 def test_stop_ends_open_streams(line, door) -> None:
     """A page left open does not keep the daemon from stopping."""
     running = serve(create_app(line, title="Line", door=door), "127.0.0.1", 0)
-    with httpx.stream("GET", f"{running.url}events", timeout=10) as answer:
+    with httpx.stream("GET", f"{running.url}events", timeout=60) as answer:
         lines = answer.iter_lines()
         next(lines)
         running.stop()
@@ -90,7 +90,7 @@ def test_stop_ends_open_streams(line, door) -> None:
 
 def test_too_many_pages_are_told_so(server) -> None:
     """The 33rd page is refused and the first one is not hurt."""
-    with httpx.Client(timeout=10) as client:
+    with httpx.Client(timeout=60) as client:
         pages = [client.send(client.build_request("GET", f"{server.url}events"), stream=True) for _ in range(32)]
         streams = [page.iter_bytes() for page in pages]
         for stream in streams:
@@ -102,7 +102,7 @@ def test_too_many_pages_are_told_so(server) -> None:
 
 def test_a_slow_body_is_given_up(server, line) -> None:
     """A client that never finishes its request does not hold the station."""
-    with socket.create_connection((server.host, server.port), timeout=15) as client:
+    with socket.create_connection((server.host, server.port), timeout=60) as client:
         client.sendall(b"POST /api/scan HTTP/1.1\r\nHost: localhost\r\nContent-Length: 90\r\n\r\n{")
         assert client.recv(100).startswith(b"HTTP/1.1 408")
     assert line.scans == []
@@ -110,7 +110,7 @@ def test_a_slow_body_is_given_up(server, line) -> None:
 
 def test_a_body_without_end_is_cut_off_early(server) -> None:
     """What is too long is refused when that is known, not when it has all come."""
-    with socket.create_connection((server.host, server.port), timeout=15) as client:
+    with socket.create_connection((server.host, server.port), timeout=60) as client:
         client.sendall(b"POST /api/scan HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10000000\r\n\r\n")
         client.sendall(b"A" * 5000)
         assert client.recv(100).startswith(b"HTTP/1.1 413")
@@ -118,7 +118,7 @@ def test_a_body_without_end_is_cut_off_early(server) -> None:
 
 def test_a_request_that_breaks_off_is_not_half_taken(server, line) -> None:
     """What arrived before the cable was pulled would be a whole scan by itself: it is none."""
-    with socket.create_connection((server.host, server.port), timeout=15) as client:
+    with socket.create_connection((server.host, server.port), timeout=60) as client:
         client.sendall(b"POST /api/scan HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n")
         client.sendall(b'Content-Length: 90\r\n\r\n{"code": "SL-A"}')
         client.shutdown(socket.SHUT_WR)
