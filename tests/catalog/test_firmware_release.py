@@ -22,8 +22,9 @@ from station.cli import main
 from station.config import load_station
 from station.errors import ConfigError
 from station.model import Outcome
-from station.records import LabelJob, RunRequest, SerialBlock, StepResult, WorkOrder, open_records
+from station.records import RunRequest, SerialBlock, StepResult, WorkOrder, open_records
 from station.records.canonical import canonical
+from tests.labels import stick
 from tests.people.staff import staffed
 
 SIZE = 4096
@@ -268,9 +269,7 @@ def built_units(directory: Path) -> None:
             run = records.open_run(request)
             records.finish_step(records.start_step(run, 0, "flash", 1), StepResult(Outcome.PASS))
             serial = f"AC22-{number:06}"
-            label = records.label_rendered(LabelJob(serial, "unit", serial, "0" * 64))
-            records.label_printed(records.label_sent(label, 1, "Z1"), 2)
-            records.label_scanned(label, serial)
+            stick(records, serial, serial)
             if number == 1:
                 records.release(run, canonical({"unit": {"serial": serial}}), b"signature", "signer")
 

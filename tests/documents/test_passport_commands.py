@@ -15,9 +15,10 @@ from station.cli import main
 from station.clock import iso, utc_now
 from station.documents.passport import passport_document
 from station.model import Outcome, UnitRecord
-from station.records import LabelJob, Records, RunRequest, SerialBlock, StepResult, WorkOrder, open_records
+from station.records import Records, RunRequest, SerialBlock, StepResult, WorkOrder, open_records
 from station.setup import InitOptions, init_station
 from station.steps.record import fingerprint
+from tests.labels import stick
 from tests.station.founded import found_factory
 
 SERIAL = "AC22-000001"
@@ -57,9 +58,7 @@ def release(records: Records, document: bytes, signature: bytes, signer: str) ->
     records.create_order(ORDER)
     run = records.open_run(RunRequest("WO-1", "aa01", "1", ("label",), "1"))
     records.finish_step(records.start_step(run, 0, "label", 1), StepResult(Outcome.PASS))
-    label = records.label_rendered(LabelJob(SERIAL, "unit", "code", "0" * 64))
-    records.label_printed(records.label_sent(label, 1, "Z1"), 2)
-    records.label_scanned(label, "code")
+    stick(records, SERIAL, "code")
     records.release(run, document, signature, signer)
 
 

@@ -20,7 +20,6 @@ from station.records import (
     Disposition,
     DispositionKind,
     HoldScope,
-    LabelJob,
     LifecycleEvent,
     LifecycleKind,
     Records,
@@ -32,6 +31,7 @@ from station.rework import bring_back
 from station.steps.field import COMPARED
 from tests.drivers.firmware_world import Line
 from tests.drivers.test_field_step import LIMIT, OWNERS, SERIAL, URL, left
+from tests.labels import stick
 
 pytestmark = [pytest.mark.timeout(120), pytest.mark.parametrize("product_line", ["ac22"], indirect=True)]
 
@@ -39,9 +39,7 @@ pytestmark = [pytest.mark.timeout(120), pytest.mark.parametrize("product_line", 
 def released(records: Records, run: RunRef, passport: dict[str, Any]) -> None:
     for position, name in enumerate(("flash", "update")):
         records.finish_step(records.start_step(run, position, name, 1), StepResult(Outcome.PASS))
-    label = records.label_rendered(LabelJob(SERIAL, "unit", SERIAL, "0" * 64))
-    records.label_printed(records.label_sent(label, 1, "Z1"), 2)
-    records.label_scanned(label, SERIAL)
+    stick(records, SERIAL, SERIAL)
     records.release(run, json.dumps(passport).encode(), b"signature", "signer")
     records.registered(SERIAL, Registration("cpms", 1, b"{}", b"{}"))
 

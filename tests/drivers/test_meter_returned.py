@@ -9,9 +9,10 @@ from station.bench import Bench
 from station.clock import Deadline
 from station.errors import UnitError
 from station.model import Outcome
-from station.records import LabelJob, LifecycleEvent, LifecycleKind, Registration, StepResult
+from station.records import LifecycleEvent, LifecycleKind, Registration, StepResult
 from station.steps.meters import read_meter
 from tests.drivers.firmware_world import Line
+from tests.labels import stick
 
 COUNTED = 4711.5
 pytestmark = [pytest.mark.timeout(120), pytest.mark.parametrize("product_line", ["dc60"], indirect=True)]
@@ -38,9 +39,7 @@ def ship(bench: Bench) -> None:
     records, serial = bench.services.records, bench.unit.serial
     for position, name in enumerate(("flash", "update")):
         records.finish_step(records.start_step(bench.run, position, name, 1), StepResult(Outcome.PASS))
-    label = records.label_rendered(LabelJob(serial, "unit", f"SN:{serial}", "0" * 64))
-    records.label_printed(records.label_sent(label, 1, "Z1"), 2)
-    records.label_scanned(label, f"SN:{serial}")
+    stick(records, serial, f"SN:{serial}")
     records.release(bench.run, b'{"serial":"%s"}' % serial.encode(), b"signature", "signer")
     records.registered(serial, Registration("cpms", 1, b"{}", b"{}"))
     records.happened(LifecycleEvent(LifecycleKind.SHIPPED, serial, "lead-1", party="Example Operator"))

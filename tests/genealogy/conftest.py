@@ -7,7 +7,6 @@ import pytest
 
 from station.model import Outcome
 from station.records import (
-    LabelJob,
     Part,
     Records,
     RunRef,
@@ -18,6 +17,7 @@ from station.records import (
     open_records,
     upgrade,
 )
+from tests.labels import stick
 
 PLAN = ("identify", "accept", "label")
 ORDER = WorkOrder(
@@ -46,9 +46,7 @@ class Shop:
     def release(self, unit: str) -> None:
         for name in PLAN:
             self.step(unit, name)
-        label = self.records.label_rendered(LabelJob(unit, "unit", f"SN:{unit}", "0" * 64))
-        self.records.label_printed(self.records.label_sent(label, 1, "Z1"), 2)
-        self.records.label_scanned(label, f"SN:{unit}")
+        stick(self.records, unit, f"SN:{unit}")
         self.records.release(self.runs[unit], b'{"serial":"%s"}' % unit.encode(), b"signature", "signer")
 
     def attach(self, unit: str, serial: str = "PM-1", **more: object) -> None:

@@ -16,7 +16,8 @@ from station.mes.clerk import Clerk
 from station.mes.interlock import MesInterlock
 from station.mes.rest import open_rest
 from station.model import Measurement, Outcome
-from station.records import LabelJob, Message, RunRequest, StepResult
+from station.records import Message, RunRequest, StepResult
+from tests.labels import stick
 
 TOKEN = "token-of-the-mes-0123456789"
 PLAN = ("identify", "label")
@@ -139,9 +140,7 @@ class Floor:
         for name in PLAN:
             self.step(run, name, measurements=(Measurement("volts", 230.1, "V", 207.0, 253.0),))
         unit = self.unit(run)
-        label = self.records.label_rendered(LabelJob(unit, "unit", f"code of {unit}", "0" * 64))
-        self.records.label_printed(self.records.label_sent(label, 1, "Z1"), 2)
-        self.records.label_scanned(label, f"code of {unit}")
+        stick(self.records, unit, f"code of {unit}")
         passport = {"unit": {"serial": unit, "ocpp_identity": unit, "firmware": "1.2.0", "certificate_sha256": "ab"}}
         self.records.release(run, json.dumps(passport).encode(), b"s", "signer", (Message("cpms", unit, b"{}"),))
         return unit

@@ -8,7 +8,6 @@ import pytest
 
 from station.model import Outcome
 from station.records import (
-    LabelJob,
     Records,
     RunRef,
     RunRequest,
@@ -19,6 +18,7 @@ from station.records import (
     open_records,
     upgrade,
 )
+from tests.labels import stick
 
 PLAN = ("identify", "flash", "label")
 ORDER = WorkOrder(
@@ -43,9 +43,7 @@ class World:
         return step
 
     def label(self, unit: str, odometer: int = 100) -> None:
-        label = self.records.label_rendered(LabelJob(unit, "unit", f"code of {unit}", "0" * 64))
-        self.records.label_printed(self.records.label_sent(label, odometer, "Z1"), odometer + 1)
-        self.records.label_scanned(label, f"code of {unit}")
+        stick(self.records, unit, f"code of {unit}", odometer)
 
     def unit_of(self, run: RunRef) -> str:
         row = self.records.run(run)

@@ -13,7 +13,6 @@ import rfc8785
 from fixtures.sbom import sbom
 from station.model import Outcome
 from station.records import (
-    LabelJob,
     Part,
     Records,
     RunRef,
@@ -24,6 +23,7 @@ from station.records import (
     open_records,
     upgrade,
 )
+from tests.labels import stick
 
 IMAGE = "1f" * 32
 ROOTS = ({"subject": "CN=Field Root 1", "sha256": "aa" * 32, "not_after": "2031-01-01T00:00:00.000Z"},)
@@ -76,9 +76,7 @@ class Shop:
         step = self.records.start_step(run, 0, "identify", 1)
         self.records.finish_step(step, StepResult(Outcome.PASS))
         if not self.records.unit_history(unit).labels:  # type: ignore[union-attr]
-            job = self.records.label_rendered(LabelJob(unit, "unit", f"SN:{unit}", "0" * 64))
-            self.records.label_printed(self.records.label_sent(job, 1, "Z1"), 2)
-            self.records.label_scanned(job, f"SN:{unit}")
+            stick(self.records, unit, f"SN:{unit}")
         self.records.release(run, _passport(unit), b"s", "signer")
         return unit
 
