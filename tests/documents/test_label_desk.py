@@ -19,6 +19,7 @@ from station.errors import ConfigError
 from station.labelled import LabelRoom
 from station.records import LabelJob, LabelState, Records, RunRequest
 from station.reprinting import Desk
+from station.steps.printing import Press
 from tests.documents.test_label_step import ORDER
 from tests.people.staff import Staff, staffed
 
@@ -47,7 +48,10 @@ def desk_of(staff: Staff, records: Records, printer: Any, dpi: int = 203) -> Des
 
 
 def test_printer_at_work_is_not_asked(staff: Staff, records: Records, virtual_printer: Callable[..., Any]) -> None:
-    """Many serve one connection at a time: a look from the page would cost the slot its label."""
+    """Many serve one connection at a time: a look from the page would cost the slot its label.
+
+    Whoever wants a label then waits for the slot's: a printer that prints is ready.
+    """
     zebra = virtual_printer()
     desk, done = desk_of(staff, records, zebra.printer), threading.Event()
 
@@ -60,6 +64,8 @@ def test_printer_at_work_is_not_asked(staff: Staff, records: Records, virtual_pr
     thread.start()
     assert held.wait(60)
     (card,) = desk.printers()
+    Press(records, zebra.printer, 203).demand_ready()
+    assert thread.is_alive()
     done.set()
     thread.join(60)
     assert (card.ready, card.problem) == (False, PRINTS_NOW)

@@ -136,6 +136,18 @@ def test_only_files_go_that_can_be_made_again(kept: Kept) -> None:
     assert b"exports/u.csv" in kept.records.events(kind="files-deleted")[0].body
 
 
+def test_each_kind_of_file_stays_for_its_own_term(kept: Kept) -> None:
+    settings = kept.directory / "station.toml"
+    terms = settings.read_text().replace("exports_days = 0", "exports_days = 30")
+    settings.write_text(terms.replace("passports_days = 0", "passports_days = 60"))
+    aged(kept.directory / "exports/old.csv", 31)
+    aged(kept.directory / "passports/AC22-000001.pdf", 61)
+    stay = [aged(kept.directory / "exports/new.csv", 29), aged(kept.directory / "passports/AC22-000002.pdf", 59)]
+    gone = delete(load_station(kept.directory), kept.records, "admin-1", utc_now())
+    assert [one.path.name for one in gone] == ["AC22-000001.pdf", "old.csv"]
+    assert [path.exists() for path in stay] == [True, True]
+
+
 def test_tables_tell_their_size(kept: Kept) -> None:
     sizes = {size.table: size for size in kept.records.sizes()}
     assert (sizes["unit"].rows, sizes["measurement"].rows, sizes["unit"].oldest != "") == (2, 4, True)
