@@ -88,7 +88,7 @@ class Site:
 
         thread = threading.Thread(target=run_loop, daemon=True)
         thread.start()
-        assert ready.wait(10)
+        assert ready.wait(60)
         yield ports[0]
         loop.call_soon_threadsafe(task.cancel)
         thread.join(10)
@@ -145,7 +145,7 @@ def test_a_unit_that_is_powered_on_at_the_site_is_known_there(shipped: Shipped, 
     """F-M1: its own certificate, its record found by its identity, its numbers those of the record."""
     site = Site({shipped.serial: shipped.known[shipped.serial]}, site_context(shipped))
     with site.running() as port, at_the_site(shipped, tmp_path, port):
-        assert site.changed.wait(20), site.refused
+        assert site.changed.wait(60), site.refused
     told = site.booted[shipped.serial]["chargingStation"]
     assert (told["serialNumber"], told["vendorName"]) == (shipped.serial, "Example Chargers")
     assert read_state(tmp_path / "unit").locked
