@@ -24,7 +24,7 @@ from fixtures.demo.world import World
 from fixtures.printer_picture import read_codes, scan_label
 from station.config import load_station
 from station.records import HoldKind, HoldScope, UnitState, open_records
-from tests.station.cli_world import Operator, copied, eventually, outcomes, run, unit_of
+from tests.station.cli_world import Operator, copied, eventually, files_of, outcomes, run, unit_of
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -229,8 +229,8 @@ def test_private_keys_never_appear_in_clear(world: World, operator: Operator) ->
     assert operator.finish("4")["state"] == "PASS"
     keys += secrets_of(device)
     assert keys
-    books = [path for path in world.place.directory.rglob("*") if path.is_file() and "chargers" not in path.parts]
-    leaks = [path for path in books for key in keys if key in path.read_bytes()]
+    books = {path: raw for path, raw in files_of(world.place.directory).items() if "chargers" not in path.parts}
+    leaks = [path for path, raw in books.items() for key in keys if key in raw]
     assert leaks == []
     names = {path.name for path in books}
     assert {"station.db", "ledger.sqlite", "station.log"} <= names
@@ -261,18 +261,18 @@ def test_stop_in_the_middle_is_aborted_and_the_next_start_finishes(
 def test_token_that_goes_away_stops_the_unit_and_comes_back(world: World, operator: Operator) -> None:
     """F-D1, F-D2: no HSM, no key: ERROR, no fallback in software; with the token back the next try is a PASS."""
     tokens = world.place.station / "tokens"
-    before = {path for path in world.place.station.rglob("*") if "tokens" not in path.parts}
+    before = files_of(world.place.station)
     serial = operator.begin(8, "3")
     tokens.rename(tokens.with_name("tokens-away"))
     try:
         shown = operator.until("3", "ERROR", "FAIL", "PASS", "scan label")
     finally:
         tokens.with_name("tokens-away").rename(tokens)
-    new = {path for path in world.place.station.rglob("*") if "tokens" not in path.parts} - before
+    new = {path: raw for path, raw in files_of(world.place.station).items() if path not in before}
     assert shown["state"] == "ERROR"
     assert "token 'factory'" in shown["sentence"]
     assert f"Line stopped: {shown['sentence']} {shown['hint']}" in operator.line()["alarms"]
-    assert not [path for path in new if path.is_file() and b"PRIVATE KEY" in path.read_bytes()]
+    assert not [path for path, raw in new.items() if b"PRIVATE KEY" in raw]
     operator.unplug("3")
     operator.plug(8, "3")
     assert operator.finish("3")["state"] == "PASS"

@@ -35,7 +35,7 @@ def batch(world: World, make: Make, tmp_path_factory: pytest.TempPathFactory) ->
 def wait_for_outbox(world: World) -> None:
     import time
 
-    for _ in range(300):
+    for _ in range(900):
         if not outbox_depth(world):
             return
         time.sleep(0.1)

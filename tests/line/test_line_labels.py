@@ -15,7 +15,7 @@ from fixtures.demo.world import World
 from fixtures.printer_picture import scan_label
 from station.identifiers.cartons import sscc
 from tests.line.conftest import QUICK
-from tests.station.cli_world import Operator, eventually, run, unit_of
+from tests.station.cli_world import Operator, eventually, files_of, run, unit_of
 
 pytestmark = pytest.mark.timeout(400)
 GTIN = "9521141000014"
@@ -71,7 +71,7 @@ def test_pin_of_the_device_stands_on_the_inside_label_and_nowhere_else(world: Wo
     pin = read_state(world.place.charger(1)).settings["charger/owner/pin"]
     assert re.fullmatch(rb"[0-9]{8}", pin)
     assert [scan_label(zpl) for zpl in printed(world) if pin in zpl] == [[f"LB:{made.serial}:INSIDE"]]
-    kept = [path for path in world.place.station.rglob("*") if path.is_file() and pin in path.read_bytes()]
+    kept = [path for path, raw in files_of(world.place.station).items() if pin in raw]
     assert kept == []
     assert list((world.place.station / "pki" / "paper").iterdir()) == []
 

@@ -18,7 +18,7 @@ from fixtures.demo.world import World
 from pki.environment import Ship, Test
 from pki.issue import open_factory
 from pki.passwords import Kind, Password
-from tests.station.cli_world import Operator, eventually, run, unit_of
+from tests.station.cli_world import Operator, eventually, files_of, run, unit_of
 
 pytestmark = pytest.mark.timeout(300)
 SETTING = "charger/ocpp/password"
@@ -120,8 +120,8 @@ def forms(password: Password, serial: str) -> list[bytes]:
 def test_passwords_never_appear_in_clear(world: World, serial: str) -> None:
     """F-D7: not in the station directory, token, databases, logs, label or CPMS; test and ship alike."""
     secrets = [form for password in passwords(world, serial) for form in forms(password, serial)]
-    books = [path for path in world.place.directory.rglob("*") if path.is_file() and "chargers" not in path.parts]
-    leaks = [path for path in books for secret in secrets if secret in path.read_bytes()]
+    books = {path: raw for path, raw in files_of(world.place.directory).items() if "chargers" not in path.parts}
+    leaks = [path for path, raw in books.items() for secret in secrets if secret in raw]
     assert leaks == []
     assert {"station.db", "ledger.sqlite", "station.log"} <= {path.name for path in books}
 

@@ -39,7 +39,7 @@ def test_everybodys_books_agree(world: World, results: dict[int, Result]) -> Non
     """F-B6, F-D6, F-G2, F-J2: database, ledger, CPMS, printer and devices tell the same story."""
     import time
 
-    for _ in range(200):
+    for _ in range(900):
         if not outbox_depth(world):
             break
         time.sleep(0.1)

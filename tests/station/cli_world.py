@@ -8,6 +8,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import astuple, dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -190,6 +191,13 @@ def eventually(look: Callable[[], Any], good: Callable[[Any], bool], timeout: fl
         assert time.monotonic() < end, f"still {seen}"
         time.sleep(0.1)
     return seen
+
+
+def files_of(folder: Path) -> dict[Path, bytes]:
+    """Read all files of a line at work; once more if one of them went away meanwhile."""
+    while True:
+        with suppress(FileNotFoundError):
+            return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 def unit_of(world: World, serial: str) -> dict[str, Any]:
