@@ -83,6 +83,21 @@ def test_reprint_makes_the_old_label_void_and_the_new_one_is_scanned_back(world:
     assert outcomes(world, serial) == ["PASS"], "a label is no run"
 
 
+def test_reprint_voids_nothing_while_the_printer_is_out_of_labels(world: World, operator: Operator) -> None:
+    """What the unit bears is void only for a label that can come: it stays, and who asked is told why."""
+    serial = operator.released(12, "2")
+    put_back(operator, 12, "2")
+    world.sign_in("rework-1")
+    fault = world.place.labels / "fault"
+    fault.write_text("media-out")
+    try:
+        choose(operator, "2", "CMD-REPRINT", "RC-LABEL")
+        eventually(lambda: operator.slot("2"), lambda view: "out of labels" in view["sentence"])
+    finally:
+        fault.write_text("")
+    assert [(label["copy"], label["state"]) for label in unit_of(world, serial)["labels"]] == [(1, "scanned")]
+
+
 def test_choice_without_a_reason_is_dropped_by_no(world: World, operator: Operator) -> None:
     serial = operator.released(3, "3")
     put_back(operator, 3, "3")
