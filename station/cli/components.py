@@ -11,6 +11,7 @@ from station.cli.common import AS_JSON, DIRECTORY, acting, exit_codes, print_jso
 from station.clock import iso
 from station.config import StationConfig, load_station
 from station.errors import Defect, UnitError
+from station.identifiers import Kind
 from station.person import Person, Role
 from station.records import ComponentRow, Part, Records, open_records
 
@@ -114,6 +115,29 @@ def component_swap(directory: Path, person: Person, code: str, reason: str, **pl
     with _opened(directory) as (config, records):
         row = records.swap(_part(config, records, place, code), reason, person.id)
     _tell(row)
+
+
+@component.command("free")
+@click.argument("serial")
+@click.argument("kind", type=click.Choice([kind.value for kind in Kind]), metavar="KIND")
+@click.argument("number")
+@DIRECTORY
+@REASON
+@acting(*CHANGERS)
+def component_free(directory: Path, person: Person, serial: str, kind: str, number: str, reason: str) -> None:
+    """Record that a number was taken off a unit, such as a SIM's or a network address: another unit may have it.
+
+    What `swap` and `detach` take off with a part needs no word here. KIND is as 'station unit' tells it.
+
+    \b
+    Example:
+      station component free AC22-000017 iccid 89882110000000000010 --reason "SIM is of a stolen batch"
+    """
+    with _opened(directory) as (_, records):
+        has = (row for row in records.identifiers(serial) if row.kind == kind and number in (row.written, row.value))
+        compared = next((row.value for row in has), number)
+        row = records.end_claim(serial, Kind(kind), compared, person.id, reason)
+    click.echo(f"{row.unit:16} {row.kind.value} {row.written}: taken off by {row.ended_by}: {row.reason}")
 
 
 @contextmanager

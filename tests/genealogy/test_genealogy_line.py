@@ -194,8 +194,12 @@ def test_unit_whose_number_was_taken_off_meanwhile_does_not_leave(world: World, 
     serial = hands.begin(6, "2")
     assert hands.parts(6, "2")["state"] == "scan label"
     sim = parse(Kind.ICCID, nvm(world, 6)["numbers"]["sim/iccid"])
-    with books(world) as records:
-        records.end_claim(serial, Kind.ICCID, sim.value, "qa-1", "of a stolen batch")
+    free = ["station", "component", "free", serial, "iccid"]
+    given = ["--reason", "of a stolen batch", "--dir", world.place.station]
+    refused = run(*free, "89882110000000000028", *given, who="qa-1")
+    assert (refused.code, f"Unit {serial} has no iccid" in refused.err) == (1, True), refused.err
+    done = run(*free, sim.written, *given, who="qa-1")
+    assert (done.code, "taken off by qa-1: of a stolen batch" in done.out) == (0, True), done.err
     hands.crew.scan("2", f"SN:{serial}")
     view = hands.until("2", *VERDICTS)
     assert (view["state"], view["sentence"]) == ("FAIL", "The record of the unit lacks a number of kind iccid.")
