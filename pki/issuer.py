@@ -124,7 +124,8 @@ class Issuer(Generic[E]):
     def renew(self, certificate: Certificate[E], request: bytes, reason: str = "renewal") -> Key[E]:
         """Enter the next key of a unit that has a living certificate, which is revoked as superseded with it.
 
-        Repeating with the same request changes nothing. A renewal counts for no work order: it replaces what counted.
+        Repeating with the same request changes nothing. A renewal counts for no work order: it replaces what counted;
+        and if it never reaches its device, the key after it replaces it in this, too.
 
         Raises:
             RequestRefused: The certificate does not live, or the request proves nothing or is for another name.

@@ -253,8 +253,7 @@ def _insert(connection: Connection, new: NewKey, before: KeyRecord | None) -> Ke
     except sqlite3.IntegrityError:
         _refuse_taken(connection, new)
         raise
-    version, reason = row["version"], row["reason"]
-    added = KeyRecord(key or 0, *new.owner, version, new.origin, new.work_order, reason, new.spki)
+    added = KeyRecord(key or 0, *new.owner, row["version"], new.origin, row["work_order"], row["reason"], new.spki)
     return _happen(connection, added, "request", EventKind.KEY_PROVEN) if new.proven else added
 
 
@@ -263,13 +262,23 @@ def _key_row(connection: Connection, new: NewKey, before: KeyRecord | None) -> d
         **new.owner._asdict(),
         "version": before.version + 1 if before else 1,
         "origin": new.origin,
-        "work_order": new.work_order,
+        "work_order": "" if _never_arrived(before) else new.work_order,
         "reason": new.reason or _loss(connection, before),
         "spki": new.spki,
         "spki_sha256": sha256(new.spki).hexdigest(),
         "evidence": sha256(new.evidence).hexdigest(),
         "at": now(),
     }
+
+
+def _never_arrived(before: KeyRecord | None) -> bool:
+    """Tell whether the version before is a renewal that no device kept: what follows replaces what counted, as it did.
+
+    So a power cut in the middle of a renewal takes nothing of what the work order may have.
+    """
+    if before is None or not before.reason:
+        return False
+    return not before.work_order and EventKind.INSTALLED not in before.happened
 
 
 def _refuse_taken(connection: Connection, new: NewKey) -> None:

@@ -2,7 +2,8 @@
 
 The new key is entered and the old certificate is superseded in one transaction of the ledger, before anything is
 signed. Whatever happens after it, the next run asks the device which key it holds (`Enrolment.converge`): the new one
-continues; the old one is nobody's any more, and a third is made. So no unit ever has two living certificates.
+continues; the old one is nobody's any more, and a third is made, which the work order does not pay for. So no unit
+ever has two living certificates, and a power cut uses up none.
 """
 
 from dataclasses import dataclass

@@ -11,6 +11,7 @@ from pki.keystore import RsaTransport
 from pki.ledger import Quota
 
 ORDER = "WO-1001"
+UNIT = "AC22-000001"
 
 
 def test_order_gets_its_quantity_and_its_rework_and_no_more(factory, issuer, device):
@@ -40,6 +41,27 @@ def test_lost_key_does_not_count_and_a_repeated_issue_counts_once(factory, issue
     certificate = issued(issuer, device, "AC22-000001")
     assert issuer.issue(issuer.current("AC22-000001")) == certificate
     assert [(quota.used, quota.left) for quota in factory.ledger.quotas()] == [(1, 0)]
+
+
+def test_key_after_a_renewal_that_never_arrived_counts_for_nothing(factory, issuer, device):
+    """F-B3, F-D12: the power went between a renewal's entry and its answer; the order has lost nothing by it."""
+    issuer.grant(ORDER, 1, 0)
+    renewed(issuer, device, issued(issuer, device, UNIT))
+    issuer.lose(issuer.current(UNIT), "the device does not hold this key")
+    replaced = issued(issuer, device, UNIT)
+    assert issuer.certificate(UNIT) == replaced
+    assert [(row.version, row.revocation) for row in factory.rows() if not row.revocation] == [(3, "")]
+    assert [(quota.used, quota.left) for quota in factory.ledger.quotas()] == [(1, 0)]
+
+
+def test_key_after_a_renewal_that_was_installed_counts(issuer, device):
+    """F-D12: a device that had its renewed certificate and needs another key is reworked."""
+    issuer.grant(ORDER, 1, 0)
+    certificate = renewed(issuer, device, issued(issuer, device, UNIT))
+    issuer.record(certificate, "installed")
+    issuer.lose(issuer.current(UNIT), "a new mainboard")
+    with pytest.raises(RequestRefused, match="has used its test station certificates"):
+        issued(issuer, device, UNIT)
 
 
 def test_environments_are_counted_apart(factory, issuer, device):
@@ -77,6 +99,11 @@ def test_audit_entries_are_chained(factory, issuer, device):
 def issued(issuer, device, unit):
     device.make_key()
     return issuer.issue(issuer.adopt(unit, "station", device.request(unit), unit, ORDER))
+
+
+def renewed(issuer, device, certificate):
+    device.make_key()
+    return issuer.issue(issuer.renew(certificate, device.request(certificate.unit)))
 
 
 def acts(factory):
