@@ -15,4 +15,4 @@ def test_kill_after_commits_of_a_run() -> None:
     """Wherever the plug is pulled, the unit ends released, with one of everything that exists once."""
     kills, found = kill_after_every_commit(1, STEP)
     assert found == []
-    assert kills >= 30 // STEP
+    assert kills >= 45 // STEP  # of some 54 commits, 16 of them the ledger's
