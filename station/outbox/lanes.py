@@ -21,6 +21,8 @@ log = logging.getLogger(__name__)
 
 AT_HAND = 8
 """Messages that a lane holds for each that it delivers at once, so that it never waits for the records."""
+SOON = 0.001
+"""Seconds for which a place that is away is left alone, at least."""
 
 
 @dataclass(frozen=True)
@@ -131,6 +133,8 @@ class Lane:
     def failed(self, row: OutboxRow, *, blamed: bool) -> float:
         """Take note of a message that failed; return how many seconds the place is left alone, 0 if it is not away.
 
+        Messages that were under way when the place went away say nothing new, so only probes make it wait longer.
+
         Args:
             row: The message.
             blamed: Whether the place is at fault, so that others would meet it too.
@@ -139,12 +143,11 @@ class Lane:
             self._tries[row.ref] += 1
         if not blamed:
             return 0.0
-        self._failures += 1
-        if not self.away:
-            return 0.0
-        pause = self._patience.probe_pause(self._failures, self._chance)
-        self._again = time.monotonic() + pause
-        return pause
+        if not self.away or row is self._probe:
+            self._failures += 1
+            pause = self._patience.probe_pause(self._failures, self._chance)
+            self._again = time.monotonic() + pause
+        return max(self._again - time.monotonic(), SOON) if self.away else 0.0
 
     def stop(self) -> None:
         """Let each thread end after the message that it delivers; what waits comes back."""

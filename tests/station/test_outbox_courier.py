@@ -159,13 +159,18 @@ def test_cpms_that_is_away_costs_nothing_but_depth(records: Records, cpms: Cpms,
 def test_no_more_than_one_probe_while_it_is_away(records: Records) -> None:
     """Ten thousand tries would be ten thousand alarms, log lines and refused logins."""
     tries: list[float] = []
+    known = threading.Event()
 
     def away(row: OutboxRow) -> Effect:
         tries.append(time.monotonic())
+        if len(tries) > 4:
+            assert known.wait(60), "what follows the first four is under way until it is known to be away"
         raise ServiceError(Service.CPMS, "The CPMS is away.", hint="Wait.")
 
     with courier(records, lambda _: Route("CPMS", (REGISTER,), 4, away), probe=60.0) as desk:
-        desk.until(lambda: len(tries) >= 6)
+        desk.until(lambda: desk.board.view().alarms)
+        known.set()
+        desk.until(lambda: len(tries) >= 4 * 2 + 1)
         desk.until(lambda: time.monotonic() - tries[-1] > 2.0)
     assert len(tries) <= 4 * 2 + 4, "what was under way, and a probe after 1, 2, 4 s"
     assert max(row.attempts for row in waiting(records).values()) <= 2
@@ -335,6 +340,20 @@ def test_what_was_never_asked_is_not_back(records: Records) -> None:
         assert cpms.away
         cpms.arrived(row, Effect(b"equal"))
         assert not cpms.away
+
+
+def test_what_was_under_way_when_it_went_away_makes_no_probe_wait_longer(records: Records) -> None:
+    """A CPMS that is away for a second is asked again after a second, however many messages it left behind."""
+    patience = Patience()
+    first, *others = records.due(utc_now(), 12)
+    with lane(lambda _: Effect(b"equal")) as (cpms, _):
+        pauses = [cpms.failed(row, blamed=True) for row in others]
+        assert pauses[: patience.away - 1] == [0.0] * (patience.away - 1)
+        assert all(0 < pause <= 1.0 for pause in pauses[patience.away - 1 :])
+        # The next one is a probe.
+        cpms._again = 0.0
+        assert cpms.take(first)
+        assert 0.5 < cpms.failed(first, blamed=True) <= 2.0
 
 
 def nowhere(order: str) -> Cpms:
