@@ -2,11 +2,13 @@
 
 import os
 import random
+import signal
+import sqlite3
 import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import IO
 
@@ -52,12 +54,22 @@ def started(pki_directory: Path, devices: Path) -> Iterator[tuple[Process, IO[st
 
 
 def killed_once(pki_directory: Path, devices: Path, chance: random.Random) -> None:
-    """Kill the worker at some moment after it began to issue anew."""
+    """Kill the worker at some moment after it began to issue to a unit that had no certificate."""
+    had = certified(pki_directory)
     with started(pki_directory, devices) as (worker, printed):
-        printed.readline()
+        while int(printed.readline()) <= had:
+            pass
         time.sleep(chance.uniform(0.0, 0.4))
         worker.kill()
-        worker.wait(30)
+        assert worker.wait(30) == -signal.SIGKILL
+    assert had < certified(pki_directory) < COUNT
+
+
+def certified(pki_directory: Path) -> int:
+    """Count the units that have a certificate, in the ledger itself; they have them in their order."""
+    with closing(sqlite3.connect(pki_directory / "ledger.sqlite")) as ledger:
+        ((count,),) = ledger.execute("SELECT count(DISTINCT unit) FROM keys JOIN certificates ON key_id = keys.id")
+    return int(count)
 
 
 @pytest.mark.timeout(600 + 10 * KILLS)
