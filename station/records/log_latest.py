@@ -1,14 +1,17 @@
 """Rows that change, or have no numbers, beside the entries about them: the last entry of each says what it is."""
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
 from typing import Any, NamedTuple
 
 from station.records.log_form import Form, row_digest
 from station.records.log_sides import Rows, key_of
 
-MOST_HELD = 20_000
-"""Rows of a table whose last entries are held in memory: some 7 MB; those of others lie on disk."""
+MOST_WAITING = 20_000
+"""Entries of a table that wait in memory to be compared and laid down together: some 7 MB."""
+AT_ONCE = 200
+"""Rows or entries that are looked for in one query: asked for one by one, most of the time would go into asking."""
 
 
 class Entry(NamedTuple):
@@ -25,95 +28,102 @@ class Latest:
     def __init__(self, rows: Rows, *, once: bool) -> None:
         self.rows, self._once, self._edits = rows, once, False
         self._told = LastEntries()
+        self._waiting: list[tuple[bytes, Entry, bytes]] = []
 
     def take(self, head: bytes, digest: bytes, position: int, was: bytes = b"") -> None:
         """Keep what an entry says until all are read; what a row was must be what its last entry says."""
-        before = self._told.get(head)
-        if was and (before is None or before.digest != was):
-            self.rows.edited(key_of(head), None if before is None else before.position, position)
-        elif before is not None and (self._once or (self._edits and not was)):
-            self.rows.differs(key_of(head), position)
-        self._told.put(head, Entry(digest, position, self.rows.form))
+        self._waiting.append((head, Entry(digest, position, self.rows.form), was))
+        if len(self._waiting) == MOST_WAITING:
+            self._settle()
 
     def edits_told(self) -> None:
         """From here on an entry that does not say what its row was is that of a new one."""
+        self._settle()
         self._edits = True
 
     def end(self) -> int:
         """Compare every row with its last entry."""
-        seen = 0
-        for row in self.rows.all():
-            self._judge(row)
-            seen += 1
+        self._settle()
+        seen, left = 0, self.rows.all()
+        while rows := list(islice(left, AT_ONCE)):
+            self._judge(rows)
+            seen += len(rows)
         for head, entry in self._told.rest():
             self.rows.differs(key_of(head), entry.position)
         self._told.close()
         return seen
 
-    def _judge(self, row: Sequence[Any]) -> None:
-        told = self._told.pop(self.rows.now.head(row))
-        if told is None:
-            self.rows.unknown(self.rows.key(row))
-        elif row_digest(self.rows.picked(row, told.form)) != told.digest:
-            self.rows.differs(self.rows.key(row), told.position)
+    def _settle(self) -> None:
+        """Compare the entries that wait with those before them, in their order, and lay them down."""
+        told = self._told.of([head for head, _, _ in self._waiting])
+        for head, entry, was in self._waiting:
+            self._compare(head, told.get(head), entry, was)
+            told[head] = entry
+        self._told.keep(told)
+        self._waiting.clear()
+
+    def _compare(self, head: bytes, before: Entry | None, entry: Entry, was: bytes) -> None:
+        if was and (before is None or before.digest != was):
+            self.rows.edited(key_of(head), None if before is None else before.position, entry.position)
+        elif before is not None and (self._once or (self._edits and not was)):
+            self.rows.differs(key_of(head), entry.position)
+
+    def _judge(self, rows: Sequence[Sequence[Any]]) -> None:
+        heads = [self.rows.now.head(row) for row in rows]
+        found = self._told.taken(heads)
+        for row, head in zip(rows, heads, strict=True):
+            told = found.pop(head, None)
+            if told is None:
+                self.rows.unknown(self.rows.key(row))
+            elif row_digest(self.rows.picked(row, told.form)) != told.digest:
+                self.rows.differs(self.rows.key(row), told.position)
 
 
 class LastEntries:
-    """The last entry about each row, by what it begins with: the newest in memory, others in a file without a name."""
+    """The last entry about each row, by what it begins with, in a file without a name."""
 
     def __init__(self) -> None:
-        self._held: dict[bytes, Entry] = {}
         self._forms: list[Form] = []
-        self._disk: sqlite3.Connection | None = None
+        self._file = sqlite3.connect("", isolation_level=None)
+        for pragma in ("journal_mode=OFF", "synchronous=OFF", "locking_mode=EXCLUSIVE"):
+            self._file.execute(f"PRAGMA {pragma}")
+        self._file.execute("CREATE TABLE told (head BLOB PRIMARY KEY, digest, position, form) WITHOUT ROWID")
 
-    def get(self, head: bytes) -> Entry | None:
-        """Return the last entry about a row; None where there was none."""
-        return self._held.get(head) or self._read("SELECT digest, position, form FROM told WHERE head = ?", head)
+    def of(self, heads: Sequence[bytes]) -> dict[bytes, Entry]:
+        """Return the last entries about rows; those without one are left out."""
+        return self._found("SELECT head, digest, position, form FROM told WHERE head IN ({})", heads)
 
-    def put(self, head: bytes, entry: Entry) -> None:
-        """Keep the newest entry about a row."""
-        self._held[head] = entry
-        if len(self._held) > MOST_HELD:
-            self._lay_down()
+    def taken(self, heads: Sequence[bytes]) -> dict[bytes, Entry]:
+        """Return the last entries about rows, and forget them."""
+        return self._found("DELETE FROM told WHERE head IN ({}) RETURNING head, digest, position, form", heads)
 
-    def pop(self, head: bytes) -> Entry | None:
-        """Return the last entry about a row, and forget it."""
-        kept = self._read("DELETE FROM told WHERE head = ? RETURNING digest, position, form", head)
-        return self._held.pop(head, kept)
+    def keep(self, entries: Mapping[bytes, Entry]) -> None:
+        """Keep the newest entries about rows."""
+        rows = ((head, digest, at, self._number(form)) for head, (digest, at, form) in entries.items())
+        self._file.execute("BEGIN")
+        self._file.executemany("INSERT OR REPLACE INTO told VALUES (?, ?, ?, ?)", rows)
+        self._file.execute("COMMIT")
 
     def rest(self) -> Iterator[tuple[bytes, Entry]]:
         """Yield what nobody asked for, in the order of the entries."""
-        self._lay_down()
-        if self._disk is not None:
-            for head, *entry in self._disk.execute("SELECT head, digest, position, form FROM told ORDER BY position"):
-                yield head, self._entry(entry)
+        for row in self._file.execute("SELECT head, digest, position, form FROM told ORDER BY position"):
+            yield self._entry(row)
 
     def close(self) -> None:
         """Give the file back."""
-        if self._disk is not None:
-            self._disk.close()
+        self._file.close()
 
-    def _read(self, query: str, head: bytes) -> Entry | None:
-        found = self._disk.execute(query, (head,)).fetchone() if self._disk is not None else None
-        return None if found is None else self._entry(found)
+    def _found(self, query: str, heads: Sequence[bytes]) -> dict[bytes, Entry]:
+        found: dict[bytes, Entry] = {}
+        for first in range(0, len(heads), AT_ONCE):
+            some = heads[first : first + AT_ONCE]
+            rows = self._file.execute(query.format(",".join("?" * len(some))), some)
+            found.update(map(self._entry, rows))
+        return found
 
-    def _entry(self, row: Sequence[Any]) -> Entry:
-        digest, position, form = row
-        return Entry(digest, position, self._forms[form])
-
-    def _lay_down(self) -> None:
-        if not self._held:
-            return
-        if self._disk is None:
-            self._disk = sqlite3.connect("", isolation_level=None)
-            for pragma in ("journal_mode=OFF", "synchronous=OFF", "locking_mode=EXCLUSIVE"):
-                self._disk.execute(f"PRAGMA {pragma}")
-            self._disk.execute("CREATE TABLE told (head BLOB PRIMARY KEY, digest, position, form) WITHOUT ROWID")
-        self._disk.execute("BEGIN")
-        rows = ((head, digest, at, self._number(form)) for head, (digest, at, form) in self._held.items())
-        self._disk.executemany("INSERT OR REPLACE INTO told VALUES (?, ?, ?, ?)", rows)
-        self._disk.execute("COMMIT")
-        self._held.clear()
+    def _entry(self, row: Sequence[Any]) -> tuple[bytes, Entry]:
+        head, digest, position, form = row
+        return head, Entry(digest, position, self._forms[form])
 
     def _number(self, form: Form) -> int:
         if form not in self._forms:

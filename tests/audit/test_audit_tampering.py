@@ -53,11 +53,12 @@ def test_every_cheat_shows(history: Path, tmp_path: Path, key, seed: int) -> Non
 
 
 @pytest.mark.parametrize("seed", range(len(IN_ROWS)))
-def test_as_much_is_found_with_little_memory(history: Path, tmp_path: Path, key, seed: int, monkeypatch) -> None:
-    """Where the last entries about rows do not fit into memory, the same is found: they lie on disk."""
+def test_as_much_is_found_few_at_a_time(history: Path, tmp_path: Path, key, seed: int, monkeypatch) -> None:
+    """However few entries and rows are compared at once: the others lie on disk, and the same is found."""
     cheat = IN_ROWS[seed]
     whole = cheated(history, tmp_path / "whole", key, cheat, seed)
-    monkeypatch.setattr(log_latest, "MOST_HELD", 2)
+    monkeypatch.setattr(log_latest, "MOST_WAITING", 2)
+    monkeypatch.setattr(log_latest, "AT_ONCE", 2)
     little = cheated(history, tmp_path / "little", key, cheat, seed)
     if whole is None or little is None:
         assert whole is little
