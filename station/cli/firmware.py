@@ -19,11 +19,16 @@ from station.people.roles import STOPPERS
 from station.person import Person
 from station.records import open_records
 from station.records.rows import AffectedUnit
-from station.records.values import AS_RELEASED
+from station.records.values import AS_RELEASED, FINAL, UnitState
 from station.strict import nearest
 
 REASON = click.option("--reason", required=True, help="Why; it is shown wherever this stops something.")
-SHIPPED = AS_RELEASED
+BY_STATE = {
+    "in work": (UnitState.RESERVED, UnitState.REWORK),
+    "released": AS_RELEASED,
+    "taken back or at their end": (UnitState.RETURNED, *FINAL),
+}
+"""Headings of units that a restriction concerns -> their states."""
 
 
 @click.group()
@@ -115,7 +120,7 @@ def firmware_show(name: str, directory: Path, *, as_json: bool) -> None:
 def firmware_withdraw(name: str, reason: str, directory: Path, person: Person, *, as_json: bool) -> None:
     """Withdraw a release for good: it is written no longer, and units that have it are not released any more.
 
-    Lists the units that have it, in work and shipped. It can't be taken back; a better release gets a new version.
+    Lists the units that have it, by what became of them. It can't be taken back; a better release gets a new version.
 
     \b
     Example:
@@ -174,12 +179,10 @@ def _restrict(directory: Path, restriction: Restriction, *, as_json: bool) -> No
 
 def _affected_lines(units: Iterable[AffectedUnit]) -> Iterable[str]:
     listed = tuple(units)
-    for title, rows in (
-        ("in work", [unit for unit in listed if unit.state not in SHIPPED]),
-        ("shipped", [unit for unit in listed if unit.state in SHIPPED]),
-    ):
+    for title, states in BY_STATE.items():
+        rows = [unit for unit in listed if unit.state in states]
         yield f"{len(rows)} unit(s) {title}{':' if rows else '.'}"
-        yield from (f"  {unit.serial:26} {unit.state:10} {unit.work_order:16} {unit.firmware}" for unit in rows)
+        yield from (f"  {unit.serial:26} {unit.state:14} {unit.work_order:16} {unit.firmware}" for unit in rows)
 
 
 def _require_words(*words: str) -> None:

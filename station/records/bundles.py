@@ -93,7 +93,7 @@ class Bundles(Section):
             return restrictions_in(session)
 
     def affected(self, restriction: Restriction) -> tuple[AffectedUnit, ...]:
-        """List the units whose latest run was built of what a restriction concerns, in work and shipped, by serial."""
+        """List the units whose latest run was built of what a restriction concerns, by serial."""
         with self.database.read() as session:
             return tuple(
                 AffectedUnit(unit.serial, unit.state, order.id, order.product, run.firmware, run.ref)

@@ -19,10 +19,20 @@ from station.catalog.firmware import Release, load_release, refuse_unsuited
 from station.catalog.firmware_store import add_release, judge_release
 from station.catalog.source import Folder
 from station.cli import main
+from station.cli.firmware import BY_STATE
 from station.config import load_station
 from station.errors import ConfigError
 from station.model import Outcome
-from station.records import RunRequest, SerialBlock, StepResult, WorkOrder, open_records
+from station.records import (
+    Disposition,
+    DispositionKind,
+    RunRequest,
+    SerialBlock,
+    StepResult,
+    UnitState,
+    WorkOrder,
+    open_records,
+)
 from station.records.canonical import canonical
 from tests.labels import stick
 from tests.people.staff import staffed
@@ -258,13 +268,13 @@ def test_a_minimum_stops_what_is_older(handed: Path, station: Callable[..., Resu
 
 
 def built_units(directory: Path) -> None:
-    """Put two units into the station's records: one shipped, one waiting for its label, both with AC's firmware."""
+    """Put units with AC's firmware into the station's records: one released, one at work, one scrapped."""
     config = load_station(directory)
     block = SerialBlock("AC22-", 1, 9)
     order = WorkOrder("WO-1", "ac22", "ac22-eu", 1, "a" * 64, 9, "Example Operator", block, "bench-test", "field")
     with open_records(config.database_url, config.station.id) as records:
         records.create_order(order)
-        for number in (1, 2):
+        for number in (1, 2, 3):
             request = RunRequest("WO-1", f"aa{number:02}", str(number), ("flash",), "1.4.0", firmware_name=AC)
             run = records.open_run(request)
             records.finish_step(records.start_step(run, 0, "flash", 1), StepResult(Outcome.PASS))
@@ -272,10 +282,17 @@ def built_units(directory: Path) -> None:
             stick(records, serial, serial)
             if number == 1:
                 records.release(run, canonical({"unit": {"serial": serial}}), b"signature", "signer")
+            if number == 3:
+                records.close_run(run, Outcome.ABORTED)
+                records.dispose(Disposition(DispositionKind.SCRAP, serial, "RC-DAMAGE", "It was dropped.", "lead-1"))
+
+
+def test_each_state_of_a_unit_is_listed_under_one_heading() -> None:
+    assert sorted(state for states in BY_STATE.values() for state in states) == sorted(UnitState)
 
 
 @pytest.mark.parametrize("words", [("withdraw", AC), ("minimum", "ac22", "1.4.1")], ids=lambda words: words[0])
-def test_units_in_work_and_shipped_are_listed(
+def test_units_are_listed_by_what_became_of_them(
     handed: Path, station: Callable[..., Result], tmp_path: Path, words: tuple[str, ...]
 ) -> None:
     """F-C4: whoever stops a firmware learns at once which units have it, and where they are."""
@@ -286,11 +303,11 @@ def test_units_in_work_and_shipped_are_listed(
     ran = station(*words, "--reason", "contactor may weld")
     assert ran.exit_code == 0, ran.output
     lines = ran.output.splitlines()
-    assert [lines[0], lines[2]] == ["1 unit(s) in work:", "1 unit(s) shipped:"]
-    assert ["AC22-000002" in lines[1], "AC22-000001" in lines[3]] == [True, True]
+    assert lines[::2] == ["1 unit(s) in work:", "1 unit(s) released:", "1 unit(s) taken back or at their end:"]
+    assert [line.split()[0] for line in lines[1::2]] == ["AC22-000002", "AC22-000001", "AC22-000003"]
     told = json.loads(station(*words, "--reason", "contactor may weld", "--json").output)
     assert [(unit["serial"], unit["state"]) for unit in told["units"]] == [
-        ("AC22-000001", "released"), ("AC22-000002", "reserved")
+        ("AC22-000001", "released"), ("AC22-000002", "reserved"), ("AC22-000003", "scrapped")
     ]  # fmt: skip
 
 
