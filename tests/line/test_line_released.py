@@ -1,5 +1,8 @@
 """A charger is plugged in, a released unit comes out: judged by a checker that reads everybody's own books."""
 
+import json
+from typing import Any
+
 import pytest
 
 from fixtures.campaign import judged, outbox_depth
@@ -11,7 +14,7 @@ from tests.line.conftest import Make
 
 pytestmark = pytest.mark.timeout(400)
 
-CHARGERS = [
+CHARGERS: list[dict[str, Any]] = [
     {},
     {"blank": True},
     {"disturb": "lost-bytes"},
@@ -21,6 +24,8 @@ CHARGERS = [
     {"disturb": "unplug"},
     {"disturb": "power-cut"},
 ]
+
+HAPPENS = {"lost-bytes": 6, "flipped-bits": 6, "stalls": 5, "slow-answers": 3, "unplug": 1, "power-cut": 2}
 
 
 @pytest.fixture(scope="module")
@@ -33,6 +38,13 @@ def results(make: Make) -> dict[int, Result]:
 def test_good_and_disturbed_chargers_are_released(results: dict[int, Result], number: int) -> None:
     """F-L1: lost bytes, a pulled cable and power cuts are what a good line survives."""
     assert (results[number].outcome, results[number].reason) == ("PASS", "")
+
+
+@pytest.mark.parametrize("number", [number for number, made in enumerate(CHARGERS, 1) if "disturb" in made])
+def test_what_was_survived_had_happened(world: World, results: dict[int, Result], number: int) -> None:
+    """By the charger's own count; the power failed twice, in the upload and among the settings."""
+    counted = json.loads((world.place.charger(number) / "stats.json").read_text())["disturbances"]
+    assert counted == HAPPENS[CHARGERS[number - 1]["disturb"]]
 
 
 def test_everybodys_books_agree(world: World, results: dict[int, Result]) -> None:
@@ -62,8 +74,6 @@ def test_every_check_stands_in_the_record_and_what_was_left_out_in_the_passport(
     world: World, results: dict[int, Result]
 ) -> None:
     """F-H1 to F-H6: all that the product has performed, by name; what was not performed with its reason."""
-    import json
-
     performed = {"anchors", "meter values", "unlock", "outlets", "remote start", "security events", "offline", "reset"}
     config = load_station(world.place.station)
     with open_records(config.database_url, config.station.id) as records:
@@ -82,8 +92,6 @@ def test_every_check_stands_in_the_record_and_what_was_left_out_in_the_passport(
 
 def test_passports_say_how_each_unit_came_to_pass(world: World, results: dict[int, Result]) -> None:
     """F-I3, F-I7, F-C8: protection as read back, evidence by clause, times, labels and earlier runs; by the schema."""
-    import json
-
     from jsonschema import Draft202012Validator
 
     from station.documents.wording import CATALOGUES
