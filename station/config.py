@@ -97,7 +97,7 @@ class PrinterSection:
     """Which printer makes the labels."""
 
     uri: str
-    """`tcp://host:9100`, `file:DIR` or `discard:`."""
+    """`tcp://host:9100`, `ipp://host/ipp/print`, `ipps:`, `file:DIR` or `discard:`."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""`station label`: which labels a unit has, what became of them, their pictures, and a label declared void."""
+"""`station label`: which labels a unit has, what became of them, their pictures, and how one is made void or anew."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -1,4 +1,4 @@
-"""The labels: each printed once, proven printed by the printer's odometer, and alive only after it was scanned back.
+"""The labels: each printed once, proven by the printer's odometer or job, and alive only after it was scanned back.
 
 A print job whose fate is unknown is never repeated by itself: the person at the slot says whether the label is there.
 Each label is drawn and decoded before the printer is touched. The secret of the inside label is opened for its print
