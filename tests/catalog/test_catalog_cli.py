@@ -3,6 +3,7 @@
 import json
 import re
 import shlex
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -10,11 +11,15 @@ import pytest
 from click.testing import CliRunner, Result
 
 from fixtures.approval import approved_bundle, write_approvers
+from fixtures.demo.place import CATALOG
+from pki.ledger import create_ledger
+from pki.plan import Layout
 from station.catalog.lint import lint_product, lint_recipe
 from station.catalog.source import Folder
 from station.cli import main
 from station.steps import STEPS
 from tests.catalog.conftest import edit
+from tests.people.staff import staffed
 
 CHAPTER = Path(__file__).parents[2] / "station/catalog/README.md"
 
@@ -185,9 +190,13 @@ def obey(line: str, environment: dict[str, str]) -> Result | None:
 
 
 def test_chapter_of_the_readme_is_true(tmp_path: Path, whole: Path, keys: Path) -> None:
-    """A new user adds a fourth product with these very commands, up to the approved bundle."""
-    directory = tmp_path / "station"
-    assert station("init", directory).exit_code == 0
+    """A new user adds a fourth product with these very commands, up to the work order."""
+    staff = staffed(tmp_path)
+    directory = staff.station
+    shutil.copy(staff.people / "lead-1.pin", keys)
+    layout = Layout(directory / "pki")
+    shutil.copy(CATALOG / "ceremony.toml", layout.plan)
+    create_ledger(layout.ledger)
     for folder in sorted((directory / "catalog").iterdir()):
         folder.rmdir()
     whole.rename(directory / "catalog")
@@ -197,8 +206,8 @@ def test_chapter_of_the_readme_is_true(tmp_path: Path, whole: Path, keys: Path) 
     codes = [done.exit_code for line in write if (done := obey(line, environment))]
     for old, new in FILLED.items():
         edit(directory / "catalog/products/ac11/product.toml", old, new)
-    told = [done for block in (fill, *rest) for line in block if (done := obey(line, environment))]
+    told = [done for block in (fill, *rest, order) for line in block if (done := obey(line, environment))]
     assert codes == [0, 2]
     assert [done.output for done in told if done.exit_code] == []
-    assert "ac11-r1: usable" in told[-1].output
-    assert order == ["station order create WO-2001 --bundle ac11-r1 --quantity 5 --prefix AC11-"]
+    assert "ac11-r1: usable" in told[-2].output
+    assert told[-1].output == "Order WO-2001: 5 units, AC11-000001 to AC11-000005\n"
