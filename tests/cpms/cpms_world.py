@@ -43,6 +43,11 @@ class Staging:
         part.write_text(fault)
         part.replace(self.directory / "fault")
 
+    def suffered(self, fault):
+        """Tell whether as many requests as were told misbehaved."""
+        name, _, *rest = fault.split()
+        return (self.directory / "fault").read_text().split() == [name, "0", *rest]
+
     def open(self, token=TOKEN):
         return open_cpms(f"staging+{self.url}", lambda: token)
 

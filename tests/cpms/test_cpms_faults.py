@@ -19,11 +19,12 @@ def impatient(cpms, seconds):
     return replace(cpms, store=replace(cpms.store, http=http))
 
 
-@pytest.mark.parametrize("fault", ["error 2", "busy 1"])
+@pytest.mark.parametrize("fault", ["error 2", "busy 1", "error 2 writing", "busy 1 writing"])
 def test_a_passing_fault_is_overcome(cpms, unit, staging, fault):
-    """Every request may be sent again, so a passing 500 or 429 costs a moment only."""
+    """Every request may be sent again, also the one that registers, so a passing 500 or 429 costs a moment only."""
     staging.misbehave(fault)
     assert cpms.register(unit, 1).created
+    assert staging.suffered(fault)
 
 
 @pytest.mark.parametrize(
@@ -34,6 +35,10 @@ def test_a_passing_fault_is_overcome(cpms, unit, staging, fault):
         ("garbage", "not JSON"),
         ("huge", "more than 262144 bytes"),
         ("redirect", "status 307"),
+        ("error writing", "status 500"),
+        ("busy writing", "status 429"),
+        ("huge writing", "more than 262144 bytes"),
+        ("redirect writing", "status 307"),
     ],
 )
 def test_a_lasting_fault_is_an_error_of_the_station(cpms, unit, staging, fault, sentence):

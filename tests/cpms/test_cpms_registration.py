@@ -102,9 +102,10 @@ def test_an_earlier_revision_in_the_read_back_is_a_difference(cpms, unit, stagin
     assert cpms.register(unit, 2).state == "equal"
 
 
-def test_a_forgetful_cpms_is_not_believed(cpms, unit, staging):
+@pytest.mark.parametrize("fault", ["forgets 1", "empty 1 writing", "garbage 1 writing"])
+def test_a_forgetful_cpms_is_not_believed(cpms, unit, staging, fault):
     """An answer of success proves nothing; the read-back does."""
-    staging.misbehave("forgets 1")
+    staging.misbehave(fault)
     registration = cpms.register(unit, 1)
     assert (registration.state, registration.read_back) == ("sent", None)
     assert len(registration.differences) > 10
