@@ -1,4 +1,4 @@
-"""`station init`, `check`, `run` and `slots`: set up a station and serve the line."""
+"""`station init`, `check`, `run`, `slots` and `commands`: set up a station and serve the line."""
 
 import sys
 from dataclasses import asdict

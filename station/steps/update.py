@@ -1,6 +1,7 @@
 """Prove the way back: firmware that does not start, and firmware that nobody signed, leave the known-good one running.
 
-Done on the first article of a recipe at a station; the units after it stand on that proof, and say so (F-C5, F-C9).
+Done on the first article of a recipe at a station, and the units after it stand on that proof and say so; or on every
+unit, where the recipe wants it (F-C5, F-C9).
 """
 
 from dataclasses import dataclass, replace
