@@ -26,6 +26,8 @@ from pki.roles import caller
 
 UNIT = "AC22-000001-7"
 ROOT = Path(__file__).parents[2]
+POINTS = 76
+"""Files, keys, signatures and searches of a ceremony with a vault."""
 DYING = """
 import os, pathlib, signal, sys
 from pki.ceremony import hold_ceremony
@@ -148,7 +150,14 @@ def dead(ceremony_file: Path, directory: Path, turns: int) -> bool:
     return done.returncode != 0
 
 
-@pytest.mark.parametrize("turns", sorted(random.Random(3).sample(range(60), 3)))
+def test_ceremony_has_so_many_points_to_be_killed_at(vault_file, vault_tokens, tmp_path):
+    """Those that are drawn from are all that there are."""
+    for name, turns in (("last", POINTS - 1), ("none", POINTS)):
+        vault_tokens(tmp_path / name)
+        assert dead(vault_file, tmp_path / name, turns) == (name == "last")
+
+
+@pytest.mark.parametrize("turns", sorted(random.Random(3).sample(range(POINTS), 4)))
 def test_ceremony_killed_anywhere_is_continued(vault_file, vault_tokens, tmp_path, turns):
     """Killed at a file, a key, a signature or a search; no key or certificate that was there is made again."""
     directory = tmp_path / "pki"
