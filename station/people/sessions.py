@@ -6,11 +6,13 @@ when its person is reset or leaves, whichever process does it.
 
 import secrets
 from collections.abc import Collection
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from hashlib import sha256
 
 from station.clock import utc_now
+from station.errors import ServiceError
 from station.people.roles import ACT_REFUSED, MAKERS
 from station.people.sign_in import choose_pin, sign_in
 from station.person import Person
@@ -74,7 +76,8 @@ class Sessions:
             self._records.end_session(key, "idle" if row.opened_at > now - LONGEST else "over")
             return None
         if used and row.seen_at < now - NOTED_EVERY:
-            self._records.see_session(key)
+            with suppress(ServiceError):  # a scan is not lost because nobody can note that somebody is there
+                self._records.see_session(key)
         return row.person
 
     def refused(self, person: Person, act: str, why: str) -> None:

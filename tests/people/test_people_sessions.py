@@ -1,13 +1,19 @@
 """Sessions end when they must, and whoever signed in at the slots last is who runs are begun for (F-K1, F-K2)."""
 
+import sqlite3
+from contextlib import closing
 from datetime import timedelta
 from hashlib import sha256
 
 import pytest
 
+from station.clock import utc_now
+from station.config import load_station
+from station.errors import ServiceError
 from station.people import Attendance, Sessions, add_person, disable_person, reset_person
 from station.person import Role
 from station.records import NewPerson, Records
+from station.records.database import Database
 from tests.people.staff import IDLE, Staff, someone
 
 TERMINALS = ("127.0.0.1", "scanner")
@@ -72,6 +78,21 @@ def test_an_idle_session_is_over_for_good(records: Records, sessions: Sessions, 
     assert sessions_of(records, idle=timedelta()).person(token) is None
     assert sessions.person(token) is None
     assert records.sessions() == ()
+
+
+def test_whoever_can_not_be_noted_is_let_in_all_the_same(sessions: Sessions, staff: Staff) -> None:
+    """A full disk or a locked database is told by what can't be written, not by a door that stays shut."""
+    token, path = come(sessions, staff, "operator-1"), staff.station / "station.db"
+    hasty = Records(Database(f"sqlite:///{path}", load_station(staff.station).station.id, patience=0.1))
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("UPDATE person_session SET seen_at = ?", ((utc_now() - timedelta(minutes=1)).isoformat(),))
+        other.execute("BEGIN IMMEDIATE")
+        person = sessions_of(hasty).person(token)
+        assert person is not None
+        assert person.id == "operator-1"
+        with pytest.raises(ServiceError):
+            hasty.event("a", "b", {})
+    hasty.database.close()
 
 
 def test_a_reset_or_a_leaving_ends_open_sessions_at_once(records: Records, sessions: Sessions, staff: Staff) -> None:
