@@ -162,6 +162,15 @@ def test_a_look_at_a_modem_leaves_out_what_only_a_running_station_has(stopped: W
     assert "own endpoints" in ran.json["left_out"][0]
 
 
+@pytest.mark.parametrize(("fault", "told"), [("", (True, "home")), ("hears-badly", (False, "searching"))])
+def test_a_modem_is_looked_at_in_the_slot(stopped: World, fault: str, told: tuple[bool, str]) -> None:
+    """F-F4: one whose antenna is not plugged in finds no network, and it is told so."""
+    with plugged(stopped, sim="present", fault=fault):
+        ran = run("station", "preflight", "--slot", "1", "--seconds", "0.5", "--json", "--dir", stopped.place.station)
+    (found,) = (finding for finding in ran.json["findings"] if finding["what"] == "SIM attached")
+    assert (found["ok"], told[1] in found["detail"]) == (told[0], True), found
+
+
 def test_a_unit_without_the_key_that_it_is_expected_with_goes_to_rework(stopped: World) -> None:
     """The station was cut off between signing a renewed certificate and the unit's taking it: no fault of the unit."""
     renewed_in_the_ledger_alone(stopped)
