@@ -201,8 +201,14 @@ def test_printer_of_another_kind_is_refused() -> None:
     assert (status.ready, "takes no PDF" in status.problem) == (False, True)
 
 
-def test_printer_that_dies_with_the_label_is_unknown(shop: Shop) -> None:
-    result = await_fate(opened("ipp://localhost:9/ipp/print"), PrintMark(7), Deadline(1))
+def test_printer_that_dies_with_the_label_is_unknown() -> None:
+    """It took the label and waits for paper when it goes."""
+    marks: list[PrintMark] = []
+    with TemporaryDirectory() as name:
+        with ipp_printer(Path(name)) as uri:
+            (Path(name) / "fault").write_text("media-empty")
+            print_label(opened(uri), LABEL, Deadline(8), marks.append)
+        result = await_fate(opened(uri), marks[0], Deadline(1))
     assert (result.fate, result.odometer_after) == (PrintFate.UNKNOWN, None)
     assert "cannot be reached" in result.problem
 
