@@ -9,6 +9,7 @@ from station.desk import Choice, Offer
 from station.errors import Aborted, ServiceError, UnitError
 from station.guest import Guest
 from station.model import SlotState
+from station.people.roles import FLOOR, REPRINTERS
 from station.person import Role
 from station.records import Hold, HoldKind, HoldScope, LabelState, OrderState, Records, UnitRow, UnitState
 from station.records.canonical import sentence
@@ -23,8 +24,8 @@ LABEL_SECONDS = 300.0
 UNPLUG = "Unplug it and put it with the released units."
 NO_LABEL = "Have its label printed again: scan CMD-REPRINT."
 OFFERS = (
-    Offer("verify", frozenset({Role.OPERATOR, Role.LINE_LEAD, Role.REWORK, Role.QA}), needs_reason=False),
-    Offer("reprint", frozenset({Role.LINE_LEAD, Role.REWORK})),
+    Offer("verify", FLOOR, needs_reason=False),
+    Offer("reprint", REPRINTERS),
     Offer("rework", frozenset({Role.LINE_LEAD, Role.REWORK})),
 )
 ELSEWHERE = OFFERS[:1]

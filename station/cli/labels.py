@@ -10,6 +10,7 @@ import click
 from station.cli.common import AS_JSON, DIRECTORY, acting, exit_codes, print_json
 from station.config import load_station
 from station.errors import ConfigError
+from station.people.roles import FLOOR, REPRINTERS
 from station.person import Person, Role
 from station.records import open_records
 
@@ -141,7 +142,7 @@ def void(directory: Path, person: Person, serial: str, name: str, reason: str) -
 @DIRECTORY
 @NAME
 @REASON
-@acting(Role.LINE_LEAD, Role.REWORK)
+@acting(*REPRINTERS)
 def label_print(directory: Path, person: Person, serial: str, name: str, reason: str) -> None:
     """Print the next copy of a released unit's label; the one before is void from here on.
 
@@ -168,7 +169,7 @@ def label_print(directory: Path, person: Person, serial: str, name: str, reason:
 @click.argument("code")
 @DIRECTORY
 @NAME
-@acting(Role.OPERATOR, Role.LINE_LEAD, Role.REWORK)
+@acting(*FLOOR)
 def scan(directory: Path, person: Person, serial: str, code: str, name: str) -> None:
     """Take the scan-back of a released unit's label that was printed again.
 

@@ -1,7 +1,7 @@
 """`station user`: who works here, what they may do, and how they come to a PIN."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, time, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 import click
@@ -19,6 +19,7 @@ from station.people import (
 )
 from station.person import Person, Role
 from station.records import NewPerson, open_records
+from station.trace.figures_time import Calendar
 
 REASON = click.option("--reason", required=True, help="Why; stands in the records for good.")
 
@@ -155,13 +156,13 @@ def user_reset(
 @click.argument("training")
 @DIRECTORY
 @click.option("--days", type=click.IntRange(0, 3660), default=365, show_default=True, help="How long; 0 takes it back.")
-@click.option("--shift", is_flag=True, help="Until the end of today (UTC) only, such as an ESD check.")
+@click.option("--shift", is_flag=True, help="Until this shift ends by [figures] shifts, such as an ESD check.")
 @acting(Role.LINE_LEAD, Role.QA)
 def user_train(directory: Path, person: Person, subject: str, training: str, *, days: int, shift: bool) -> None:
     """Record that a person is trained, or passed a daily check: what recipes may ask for."""
-    now = utc_now()
-    until = datetime.combine(now.date() + timedelta(days=1), time(), UTC) if shift else now + timedelta(days=days)
-    config = load_station(directory)
+    now, config = utc_now(), load_station(directory)
+    calendar = Calendar(config.figures.zone, config.figures.shifts)
+    until = calendar.period("shift", now).until if shift else now + timedelta(days=days)
     with open_records(config.database_url, config.station.id) as records:
         row = train_person(records, person, subject, training, until)
     click.echo(f"{subject}: {training} until {iso(row.valid_until)}")

@@ -12,6 +12,10 @@ from station.person import Person, Role
 
 MAKERS = frozenset({Role.OPERATOR, Role.LINE_LEAD, Role.REWORK})
 """Those who work at the slots."""
+FLOOR = MAKERS | {Role.QA}
+"""Those who scan and act at the slots, each as their roles let them."""
+REPRINTERS = frozenset({Role.LINE_LEAD, Role.REWORK})
+"""Those who may have a label printed again (F-J4)."""
 STOPPERS = frozenset({Role.LINE_LEAD, Role.QA, Role.ENGINEER, Role.APPROVER})
 """Those who may stop what is wrong: the safe direction is open to more people than the way back."""
 WITNESSES = frozenset({Role.LINE_LEAD, Role.QA})

@@ -18,7 +18,7 @@ from starlette.routing import compile_path
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from station.errors import ServiceError
-from station.people.roles import MAKERS, STOPPERS, lacks
+from station.people.roles import FLOOR, MAKERS, REPRINTERS, STOPPERS, lacks
 from station.person import Person, Role
 from station.web.guard import refusal
 
@@ -26,7 +26,6 @@ Who = frozenset[Role] | None
 """Roles of which a person needs one; None for anybody, also before they sign in."""
 ANYBODY: Who = None
 SIGNED_IN = frozenset(Role)
-FLOOR = MAKERS | {Role.QA}
 LEAD = frozenset({Role.LINE_LEAD})
 JUDGES = frozenset({Role.LINE_LEAD, Role.QA})
 QUALITY = frozenset({Role.QA})
@@ -86,11 +85,11 @@ ACCESS: tuple[tuple[str, str, Who], ...] = (
     # Figures; monitoring is no person, so its address itself asks for a token, or for a program of this computer.
     ("GET", "/figures", ANALYSTS),
     ("GET", "/metrics", ANYBODY),
-    # Labels: the line scans them back, the line lead has them printed again.
+    # Labels: the line scans them back, the line lead and rework have them printed again.
     ("GET", "/labels", SIGNED_IN),
     ("GET", "/labels/{serial}/{name}.png", SIGNED_IN),
     ("POST", "/api/labels/scan", FLOOR),
-    ("POST", "/api/labels/reprint", LEAD),
+    ("POST", "/api/labels/reprint", REPRINTERS),
     ("POST", "/api/labels/void", JUDGES),
     # What leaves for quality and auditors.
     ("GET", "/exports", JUDGES),

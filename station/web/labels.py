@@ -1,7 +1,7 @@
 """The screen *Labels*: the printer's state in words, what waits to be printed or scanned back, and each unit's labels.
 
-Everybody at the line sees it and scans labels back; the line lead has a label printed again, quality too declares it
-void, each with a reason that stays.
+Everybody at the line sees it and scans labels back; the line lead and rework have a label printed again, the line lead
+and quality declare it void, each with a reason that stays.
 """
 
 from collections.abc import Callable

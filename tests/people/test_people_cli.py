@@ -1,6 +1,7 @@
 """`station init` and `station user`: from a new station to people who answer for what they do."""
 
 import re
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -49,6 +50,17 @@ def test_a_person_comes_is_trained_and_goes(staff: Staff) -> None:
     assert (gone.exit_code, gone.stdout) == (0, "new-1 works here no longer.\n")
     listed = user(staff, "admin-1", "list").stdout
     assert re.search(r"^new-1 +operator, rework +left +New 1  hipot until 20\d\d-", listed, re.MULTILINE)
+
+
+def test_a_daily_check_is_good_until_the_factorys_shift_ends(staff: Staff) -> None:
+    """F-K2: a night shift is one shift, whatever day it is in Greenwich."""
+    config = staff.station / "station.toml"
+    told = config.read_text().replace('zone = "UTC"', 'zone = "Asia/Tokyo"')
+    config.write_text(told.replace('shifts = ["06:00", "14:00", "22:00"]', 'shifts = ["06:00"]'))
+    ran = user(staff, "lead-1", "train", "operator-1", "esd", "--shift")
+    ends = datetime.fromisoformat(ran.stdout.split()[-1])
+    assert f"{ends:%H:%M}" == "21:00"
+    assert timedelta() < ends - datetime.now(UTC) <= timedelta(days=1)
 
 
 def test_a_reset_takes_two_pins(staff: Staff) -> None:
